@@ -1,0 +1,315 @@
+// The client's engine: keeps one source and its mirror level for as long as it runs. It knows no sockets, no threads and no
+// terminal: connections, time, randomness, the file system and the watcher's hints are handed in.
+
+import { Cutter } from "../core/chunker.ts";
+import type { Clock } from "../core/clock.ts";
+import { DisconnectedError, FatalError, ProblemError, ProtocolError, RefusedError } from "../core/errors.ts";
+import type { Emit } from "../core/events.ts";
+import type { FileSystem, Stat } from "../core/fs.ts";
+import type { IgnoreRules } from "../core/ignore.ts";
+import type { Link } from "../core/link.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
+import type { DirtySet } from "./dirty.ts";
+import { Holds } from "./holds.ts";
+import { Problems } from "./problems.ts";
+import { reconcile } from "./reconcile.ts";
+import { type Introduction, nowhere, Remote, type Welcome } from "./remote.ts";
+
+/** What the engine does, of what the command line can ask for. */
+export interface EngineOptions {
+  readonly source: Introduction;
+  /** Name of the server for people. */
+  readonly server: string;
+  readonly once: boolean;
+  readonly updatemaxMs: number | undefined;
+  readonly everyChange: boolean;
+  readonly rules: IgnoreRules;
+}
+
+/** The engine's world. */
+export interface EngineDeps {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly prng: () => number;
+  readonly emit: Emit;
+  readonly dirty: DirtySet;
+  /** Opens a connection. @throws {DisconnectedError | RefusedError} */
+  readonly dial: (signal: AbortSignal) => Promise<Link>;
+  /** Opens the index of the mirror with this id. */
+  readonly openIndex: (mirrorId: string) => TreeIndex;
+  readonly signal: AbortSignal;
+}
+
+/** Kernels stamp files with a clock that ticks this coarsely, at worst (ns). */
+const CLOCK_TICK_NS = 20_000_000n;
+/** When a file that may have changed unnoticed is looked at again (ms). */
+const SECOND_LOOK_MS = 60;
+/** When a directory that is new is listed again, as events in it may have been lost (ms). */
+const FRESH_LOOKS_MS = [60, 300, 1500];
+/** A full scan comes this often whatever the watcher says (ms), give or take a quarter. */
+const FULL_SCAN_MS = 3_600_000;
+/** Waits between tries to connect (ms): the first, the longest. */
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 10_000;
+/** `--once` looks so often at files that change while they are read before it gives up on them. */
+const ONCE_LOOKS = 40;
+
+/** Keeps source and mirror level until stopped, or with `once` until they are. @returns The exit status. */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #deps: EngineDeps;
+  readonly #cutter = new Cutter();
+  readonly #holds: Holds;
+  readonly #problems: Problems;
+
+  constructor(options: EngineOptions, deps: EngineDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#holds = new Holds(options.once ? 0 : options.updatemaxMs);
+    this.#problems = new Problems(deps.emit);
+  }
+
+  /** @throws {FatalError} If it can never work. */
+  async run(): Promise<number> {
+    const { clock, emit, signal, prng } = this.#deps;
+    const { server } = this.#options;
+    let waits = 0;
+    let told = "";
+    while (!signal.aborted) {
+      try {
+        const link = await this.#deps.dial(signal);
+        const remote = new Remote(link, clock);
+        const abort = () => remote.close();
+        signal.addEventListener("abort", abort);
+        try {
+          const welcome = await remote.hello(this.#options.source);
+          told = "";
+          waits = 0;
+          emit({ event: "connected", peer: `${server} (${welcome.mirror})` });
+          const status = await this.#session(remote, welcome);
+          if (status !== undefined) return status;
+        } catch (error) {
+          // What ended the connection says more than what it was in the middle of.
+          throw remote.error && !(error instanceof FatalError) ? remote.error : error;
+        } finally {
+          signal.removeEventListener("abort", abort);
+          remote.close();
+        }
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof RefusedError && !error.retry) throw new FatalError(`${server} refuses: ${error.message}`);
+        if (!isPassing(error)) throw error;
+        const reason = (error as Error).message;
+        if (reason !== told) emit({ event: "waiting", server, reason });
+        told = reason;
+      }
+      const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits++);
+      await clock.sleep(wait * (0.75 + prng() / 2), signal);
+    }
+    return 0;
+  }
+
+  /** One connection. @returns The exit status if the work is over. */
+  async #session(remote: Remote, welcome: Welcome): Promise<number | undefined> {
+    const { dirty, emit } = this.#deps;
+    const { source, once } = this.#options;
+    using index = this.#deps.openIndex(welcome.mirrorId);
+    if (source.dryRun) index.begin();
+    const session = new Session(
+      index,
+      remote,
+      welcome,
+      this.#options,
+      this.#deps,
+      this.#cutter,
+      this.#holds,
+      this.#problems,
+    );
+    await session.levelIndex(welcome.root);
+    emit({ event: "scanning", dir: source.source });
+    dirty.addAll();
+    if (source.dryRun) {
+      await session.cycle();
+      return this.#problems.size > 0 ? 3 : 0;
+    }
+    if (once) return await session.once();
+    await session.live();
+    return undefined;
+  }
+}
+
+/** What goes on over one connection. */
+class Session {
+  readonly #cycleDeps: CycleDeps;
+  #changed = 0;
+  #sent = 0;
+  #started: number;
+  #level = false;
+
+  constructor(
+    readonly index: TreeIndex,
+    readonly remote: Remote,
+    welcome: Welcome,
+    readonly options: EngineOptions,
+    readonly deps: EngineDeps,
+    cutter: Cutter,
+    holds: Holds,
+    readonly problems: Problems,
+  ) {
+    const { clock, fs, emit, signal } = deps;
+    this.#started = clock.now();
+    const timeStepNs = fs.features.timeStepNs;
+    this.#cycleDeps = {
+      fs,
+      index,
+      outlet: options.source.dryRun ? nowhere : remote,
+      cutter,
+      clock,
+      holds,
+      emit,
+      signal: AbortSignal.any([signal, remote.ended]),
+      seenOf: (stat, readAt) => seenOf(stat, readAt, timeStepNs),
+      ask: welcome.holdsContent,
+      average: welcome.average,
+      everyChange: options.everyChange,
+      rules: options.rules,
+    };
+  }
+
+  /** Makes the index agree with the mirror, whose root hash is `root`. */
+  async levelIndex(root: string): Promise<void> {
+    const { index, remote } = this;
+    const own = this.options.source.dryRun;
+    if (!own) index.begin();
+    try {
+      if (index.rootHash() !== root) await reconcile(index, remote, this.#cycleDeps.signal);
+    } finally {
+      if (!own) index.commit();
+    }
+  }
+
+  /** One cycle over what is dirty, and what follows from it. */
+  async cycle(): Promise<CycleResult> {
+    const { clock, dirty } = this.deps;
+    const taken = dirty.take(clock.now());
+    let result: CycleResult;
+    try {
+      result = await runCycle(taken, this.#cycleDeps);
+    } catch (error) {
+      dirty.giveBack(taken);
+      throw error;
+    }
+    this.#changed += result.changed;
+    if (result.refused.size > 0) await this.levelIndex(await this.remote.prove());
+    this.#follow(taken, result);
+    return result;
+  }
+
+  /** Until the mirror is exact, or as near as it gets. @returns The exit status. */
+  async once(): Promise<number> {
+    const { clock, dirty, signal } = this.deps;
+    for (let look = 0; look < ONCE_LOOKS && !signal.aborted; look++) {
+      const result = await this.cycle();
+      const more = result.later.size > 0 || this.index.racy(1).length > 0;
+      if (!more) break;
+      const due = Math.max(...result.later.values(), clock.now() + SECOND_LOOK_MS);
+      await clock.sleep(Math.min(1000, due - clock.now()), signal);
+      dirty.addPaths(result.later.keys());
+      this.#addRacy();
+    }
+    const problems = this.problems.size;
+    const verified = await this.remote.prove() === this.index.rootHash();
+    this.#tellSynced(verified);
+    return problems === 0 && verified ? 0 : 3;
+  }
+
+  /** Until the connection ends. @throws {DisconnectedError} */
+  async live(): Promise<void> {
+    const { clock, dirty } = this.deps;
+    const { signal } = this.#cycleDeps;
+    let fullScanAt = this.#nextFullScan();
+    while (!signal.aborted) {
+      const now = clock.now();
+      if (now >= fullScanAt) {
+        dirty.addAll();
+        fullScanAt = this.#nextFullScan();
+      }
+      const due = Math.min(dirty.dueAt(), fullScanAt);
+      if (due > now) {
+        const waiting = new AbortController();
+        await Promise.race([clock.sleep(due - now, AbortSignal.any([signal, waiting.signal])), dirty.added()]);
+        waiting.abort();
+        continue;
+      }
+      await this.cycle();
+      this.#tellIfLevel();
+    }
+    throw this.remote.error ?? new DisconnectedError("stopped");
+  }
+
+  #follow(taken: Dirty, result: CycleResult): void {
+    const { clock, dirty } = this.deps;
+    const now = clock.now();
+    const found = new Map([...result.problems, ...result.refused]);
+    const looked = (path: RelPath) => taken.all || taken.paths.has(path) && !result.later.has(path);
+    for (const [path, ms] of this.problems.update(found, looked)) dirty.addLater(path, now + ms);
+    if (this.options.once) return;
+    for (const [path, at] of result.later) dirty.addLater(path, at);
+    for (const dir of result.fresh) for (const ms of FRESH_LOOKS_MS) dirty.addNamesLater(dir, now + ms);
+    this.#addRacy(now + SECOND_LOOK_MS);
+  }
+
+  /** Lets files that may have changed unnoticed be looked at again. */
+  #addRacy(at?: number): void {
+    for (const id of this.index.racy(1000)) {
+      const path = this.index.pathOf(id);
+      if (path === undefined) continue;
+      if (at === undefined) this.deps.dirty.addPaths([path]);
+      else this.deps.dirty.addLater(path, at);
+    }
+  }
+
+  #tellIfLevel(): void {
+    const level = !this.deps.dirty.waits || this.#changed === 0;
+    if (level && (!this.#level || this.#changed > 0)) this.#tellSynced(false);
+  }
+
+  #tellSynced(verified: boolean): void {
+    const { clock, emit } = this.deps;
+    const sent = this.remote.sent - this.#sent;
+    this.#sent = this.remote.sent;
+    emit({
+      event: "synced",
+      entries: this.index.count(),
+      changed: this.#changed,
+      sent,
+      elapsedMs: clock.now() - this.#started,
+      problems: this.problems.size,
+      verified,
+    });
+    this.#changed = 0;
+    this.#level = true;
+  }
+
+  #nextFullScan(): number {
+    return this.deps.clock.now() + FULL_SCAN_MS * (0.75 + this.deps.prng() / 2);
+  }
+}
+
+/**
+ * What to note of a stat taken no earlier than `readAt` (ms): a change made within the same tick of the file system's clock
+ * would leave the same times, so a file changed that recently is looked at again.
+ */
+export function seenOf(stat: Stat, readAt: number, timeStepNs: bigint): Seen {
+  const changedNs = stat.ctimeNs > stat.mtimeNs ? stat.ctimeNs : stat.mtimeNs;
+  const racy = stat.kind === "file" && changedNs + CLOCK_TICK_NS + timeStepNs > BigInt(Math.floor(readAt)) * 1_000_000n;
+  return { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy };
+}
+
+/** Whether the same may work later. */
+function isPassing(error: unknown): boolean {
+  return error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError ||
+    error instanceof ProblemError;
+}

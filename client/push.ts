@@ -1,0 +1,226 @@
+// Carries a plan out: sends each step, and each file's content where the mirror lacks it, and commits now and then. What was
+// acknowledged is told; what failed is a problem of its path alone.
+
+import type { Cutter } from "../core/chunker.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  ChangedWhileReadError,
+  DisconnectedError,
+  ProblemError,
+  ProtocolError,
+  reasonOf,
+  RefusedError,
+} from "../core/errors.ts";
+import { type Change, type Emit, tellChanges } from "../core/events.ts";
+import type { FileSystem, Stat } from "../core/fs.ts";
+import { nameOf, type RelPath } from "../core/path.ts";
+import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import type { Step } from "../core/types.ts";
+import type { ClientMessage } from "../core/wire.ts";
+import type { Holds } from "./holds.ts";
+import type { Planned, PlannedContent } from "./plan.ts";
+import type { Outlet } from "./remote.ts";
+import { sendFile } from "./send_file.ts";
+
+/** A commit holds at most so many steps, and so many bytes of files unless a single one is larger. */
+const COMMIT_STEPS = 2000;
+const COMMIT_BYTES = 64 << 20;
+/** Commits under way before the next is waited with. */
+const OPEN_COMMITS = 4;
+/** The thread is given back to others at least this often (ms). */
+const YIELD_MS = 40;
+/** Least time between two progress events (ms). */
+const PROGRESS_MS = 100;
+
+/** What a push works with. */
+export interface PushDeps {
+  readonly fs: FileSystem;
+  readonly index: TreeIndex;
+  readonly outlet: Outlet;
+  readonly cutter: Cutter;
+  readonly clock: Clock;
+  readonly holds: Holds;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Notes of a stat taken at `readAt` (ms) what a later one is compared with. */
+  readonly seenOf: (stat: Stat, readAt: number) => Seen;
+  /** Whether the mirror may hold chunks worth asking for. */
+  readonly ask: boolean;
+  /** The average chunk size that the server wishes for, 0 if it has no wish. */
+  readonly average: number;
+  /** Tell every change by name, however many there are. */
+  readonly everyChange: boolean;
+}
+
+/** What came of a push. */
+export interface PushResult {
+  /** Paths of the source that could not be read or sent, with the reason. */
+  readonly problems: Map<RelPath, string>;
+  /** Paths at which the mirror failed: what the index believes of it there is wrong now. */
+  readonly refused: Map<RelPath, string>;
+  /** Paths to look at again, and when (ms of the clock). */
+  readonly later: Map<RelPath, number>;
+  /** How many changes the mirror has acknowledged. */
+  readonly changed: number;
+}
+
+/** One cycle's push. */
+export class Push {
+  readonly #deps: PushDeps;
+  readonly #problems = new Map<RelPath, string>();
+  readonly #refused = new Map<RelPath, string>();
+  readonly #later = new Map<RelPath, number>();
+  readonly #open: Promise<void>[] = [];
+  readonly #started: number;
+  #changes: Change[] = [];
+  #steps = 0;
+  /** Whether a step since the last commit gives entries other names. */
+  #moved = false;
+  #bytes = 0;
+  #changed = 0;
+  #yielded: number;
+  #told: number;
+  #done = { entries: 0, bytes: 0 };
+  /** What there is to be done in all, once the scan has ended. */
+  total: { entries: number; bytes: number } | undefined;
+
+  constructor(deps: PushDeps) {
+    this.#deps = deps;
+    this.#started = this.#yielded = this.#told = deps.clock.now();
+  }
+
+  /** Notes a problem of the source. */
+  problem(path: RelPath, message: string): void {
+    this.#problems.set(path, message);
+  }
+
+  /**
+   * Carries one planned thing out.
+   * @throws {DisconnectedError | RefusedError | ProtocolError} Only if the connection is over; never for one path's sake.
+   */
+  async carryOut(planned: Planned): Promise<void> {
+    if (planned.do === "content") await this.#content(planned);
+    else {
+      await this.#step(planned.step);
+      if (planned.change) this.#changes.push(planned.change);
+    }
+    this.#done.entries++;
+    if (this.#steps >= COMMIT_STEPS || this.#bytes >= COMMIT_BYTES) await this.#commit();
+    await this.#breathe();
+  }
+
+  /** Commits what is left and waits until everything is acknowledged. */
+  async finish(): Promise<PushResult> {
+    await this.#commit();
+    await Promise.all(this.#open);
+    return { problems: this.#problems, refused: this.#refused, later: this.#later, changed: this.#changed };
+  }
+
+  async #step(step: Step): Promise<void> {
+    this.#steps++;
+    if (step.op !== "mkdir" && step.op !== "meta") this.#moved = true;
+    await this.#deps.outlet.send(messageOf(step));
+  }
+
+  async #content({ path, stat, parent, node }: PlannedContent): Promise<void> {
+    const { index, clock, holds, seenOf } = this.#deps;
+    const started = clock.now();
+    const due = node ? holds.dueAt(path) : -Infinity;
+    if (due > started) {
+      this.#later.set(path, due);
+      return;
+    }
+    const before = node?.entry.kind === "file" ? node.entry : undefined;
+    try {
+      const base = before && { entry: before, recipe: index.recipe(node!.id) };
+      const progress = (bytes: number) => {
+        this.#done.bytes += bytes;
+        this.#progress();
+      };
+      const { outlet: remote, ...rest } = this.#deps;
+      const settle = () => this.#moved ? this.#commit() : Promise.resolve();
+      const file = await sendFile(path, base, { ...rest, remote, progress, settle });
+      const seen = seenOf(file.stat, started);
+      if (file.sent) {
+        this.#steps++;
+        this.#bytes += file.entry.size;
+        index.put(parent, nameOf(path), file.entry, seen, file.recipe);
+        this.#changes.push({ change: before ? "update" : "create", kind: "file", path, size: file.entry.size });
+        holds.sent(path, clock.now(), clock.now() - started);
+        return;
+      }
+      index.setSeen(node!.id, seen);
+      if (before!.mode === file.stat.mode && before!.mtimeNs === file.stat.mtimeNs) return;
+      index.setMeta(node!, file.stat.mode, file.stat.mtimeNs);
+      await this.#step({ op: "meta", path, mode: file.stat.mode, mtimeNs: file.stat.mtimeNs });
+      this.#changes.push({ change: "metadata", kind: "file", path });
+    } catch (error) {
+      if (!isOfPath(error)) throw error;
+      // The file that was opened may be another by now: what is there is looked at again.
+      if (error instanceof ChangedWhileReadError) {
+        const tookMs = clock.now() - started;
+        this.#later.set(path, clock.now() + Math.min(10_000, Math.max(10, tookMs)));
+      } else if (error instanceof Deno.errors.NotFound) this.#later.set(path, clock.now());
+      else this.problem(path, reasonOf(error));
+      if (node && stat.kind === "file") index.setSeen(node.id, undefined);
+    }
+  }
+
+  async #commit(): Promise<void> {
+    const { outlet } = this.#deps;
+    if (this.#steps === 0) return;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#steps = this.#bytes = 0;
+    this.#moved = false;
+    const acknowledged = outlet.commit().then((problems) => {
+      for (const { path, message } of problems) this.#refused.set(path, message);
+      this.#tell(changes.filter(({ path }) => !this.#refused.has(path as RelPath)));
+    });
+    acknowledged.catch(() => {});
+    this.#open.push(acknowledged);
+    if (this.#open.length > OPEN_COMMITS) await this.#open.shift();
+  }
+
+  #tell(changes: Change[]): void {
+    this.#changed += changes.length;
+    tellChanges(changes, this.#deps.emit, this.#deps.everyChange);
+  }
+
+  #progress(): void {
+    const { clock, emit } = this.#deps;
+    const now = clock.now();
+    if (now - this.#told < PROGRESS_MS) return;
+    this.#told = now;
+    const { entries, bytes } = this.#done;
+    const totals = this.total && { entriesTotal: this.total.entries, bytesTotal: this.total.bytes };
+    emit({ event: "progress", entries, bytes, ...totals, elapsedMs: now - this.#started });
+  }
+
+  /** Lets answers and signals through: all else here is synchronous. */
+  async #breathe(): Promise<void> {
+    const { clock, signal } = this.#deps;
+    signal.throwIfAborted();
+    if (clock.now() - this.#yielded < YIELD_MS) return;
+    await clock.sleep(0);
+    this.#yielded = clock.now();
+    this.#progress();
+  }
+}
+
+function messageOf(step: Step): ClientMessage {
+  // A file's step is the message sequence that sendFile sends.
+  if (step.op === "file") throw new TypeError("A file is not sent as a step");
+  const { op, ...rest } = step;
+  return { type: op, ...rest } as ClientMessage;
+}
+
+/** Whether an error is one path's own: everything that the file system says, and our own problems. */
+function isOfPath(error: unknown): boolean {
+  if (error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError) {
+    return false;
+  }
+  if (error instanceof ProblemError) return true;
+  return Object.values(Deno.errors).some((type) => error instanceof type) ||
+    typeof (error as { code?: unknown })?.code === "string";
+}

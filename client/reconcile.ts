@@ -1,0 +1,53 @@
+// Makes the index tell the truth about the mirror: where the Merkle hashes differ, the mirror's listing replaces what the index
+// believed. One round trip for each level of the tree, and only where there are differences.
+
+import { joinPath, type RelPath, ROOT } from "../core/path.ts";
+import { type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.ts";
+import type { Entry } from "../core/types.ts";
+import type { ListedEntry } from "../core/wire.ts";
+import type { Remote } from "./remote.ts";
+
+/** Directories asked about at once. */
+const AT_ONCE = 64;
+
+/** Brings the index level with the mirror, whose root hash is known to be another. */
+export async function reconcile(index: TreeIndex, remote: Remote, signal: AbortSignal): Promise<void> {
+  const differ: RelPath[] = [ROOT];
+  while (differ.length > 0) {
+    signal.throwIfAborted();
+    const some = differ.splice(0, AT_ONCE);
+    const listings = await Promise.all(some.map((path) => remote.list(path)));
+    listings.forEach(({ dir, entries }, i) => {
+      const path = some[i]!;
+      const node = index.find(path);
+      if (node?.entry.kind !== "dir") return;
+      if (node.id === ROOT_ID) index.setMeta(node, dir.mode, dir.mtimeNs);
+      for (const name of takeOver(index, node, entries)) differ.push(joinPath(path, name));
+    });
+  }
+}
+
+/** Makes the index agree with one listing. @returns The names of directories in it whose content differs. */
+function takeOver(index: TreeIndex, dir: Node, entries: readonly ListedEntry[]): string[] {
+  const rows = new Map(index.children(dir.id).map((row) => [row.name, row] as const));
+  const differ: string[] = [];
+  for (const { name, entry, hash } of entries) {
+    const row = rows.get(name);
+    rows.delete(name);
+    if (!row || !isEqual(row.entry, entry)) {
+      // What was seen of the source says nothing about another content.
+      const same = row?.entry.kind === "file" && entry.kind === "file" && row.entry.content === entry.content;
+      index.put(dir.id, name, entry, same ? row.seen : undefined, same ? index.recipe(row.id) : undefined);
+    }
+    if (entry.kind === "dir" && index.dirHash(index.child(dir.id, name)!) !== hash) differ.push(name);
+  }
+  for (const row of rows.values()) index.remove(row.id);
+  return differ;
+}
+
+function isEqual(a: Entry, b: Entry): boolean {
+  if (a.kind !== b.kind || a.mtimeNs !== b.mtimeNs) return false;
+  if (a.kind === "symlink") return a.target === (b as typeof a).target;
+  if (a.mode !== (b as typeof a).mode) return false;
+  return a.kind === "dir" || a.content === (b as typeof a).content;
+}

@@ -1,0 +1,205 @@
+// The server as the client sees it: messages go out one behind the other and are not waited for, answers come back in
+// order. One instance a connection.
+
+import type { Clock } from "../core/clock.ts";
+import { Writer } from "../core/codec.ts";
+import { DisconnectedError, ProtocolError, RefusedError } from "../core/errors.ts";
+import { KEEP_ALIVE_MS, PEER_SILENCE_MS } from "../core/limits.ts";
+import type { Link } from "../core/link.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Digest, Problem } from "../core/types.ts";
+import {
+  type ClientMessage,
+  FrameReader,
+  type ListedEntry,
+  PROTOCOL,
+  readServerMessage,
+  type ServerMessage,
+  writeMessage,
+} from "../core/wire.ts";
+
+/** Who we are, for the server's eyes. */
+export interface Introduction {
+  /** Name of this source for people: "host:/path". */
+  readonly source: string;
+  /** Random id of this source's state. */
+  readonly sourceId: string;
+  /** Nothing will be pushed. */
+  readonly dryRun: boolean;
+}
+
+/** What the server said of itself. */
+export type Welcome = ServerMessage & { type: "welcome" };
+
+/** The part of a server that a push needs. */
+export interface Outlet {
+  /** Sends a message that has no answer. Returns a promise only where there is something to wait for. */
+  send(message: ClientMessage): Promise<void> | undefined;
+  /** Which of these chunks the mirror holds: one bit each, the first in the lowest bit of the first byte. */
+  ask(digests: Digest[]): Promise<Uint8Array>;
+  /** Makes the steps sent since the last commit durable. Resolves with the paths that failed. */
+  commit(): Promise<Problem[]>;
+}
+
+/** Takes everything and does nothing: for a dry run. */
+export const nowhere: Outlet = {
+  send: () => undefined,
+  ask: (digests) => Promise.resolve(new Uint8Array(Math.ceil(digests.length / 8))),
+  commit: () => Promise.resolve([]),
+};
+
+type Answer<T extends ServerMessage["type"]> = ServerMessage & { type: T };
+
+interface Expected {
+  readonly type: ServerMessage["type"];
+  readonly resolve: (message: ServerMessage) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Messages are gathered up to this size before they go out together (bytes). */
+const PACK_BYTES = 256 << 10;
+
+/** One connection to a server. */
+export class Remote implements Outlet {
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #frames: FrameReader;
+  readonly #out = new Writer(PACK_BYTES + 65536);
+  readonly #expected: Expected[] = [];
+  readonly #ended = new AbortController();
+  /** Entries of a listing whose end has not come yet. */
+  #listed: ListedEntry[] = [];
+  #error: Error | undefined;
+  #lastHeard: number;
+  /** Bytes sent so far. */
+  sent = 0;
+
+  constructor(link: Link, clock: Clock) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#frames = new FrameReader(link);
+    this.#lastHeard = clock.now();
+    this.#receive();
+    this.#keepAlive();
+  }
+
+  /** Aborted once the connection is over. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Why it is over, if it is. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** Introduces us. @throws {RefusedError | DisconnectedError | ProtocolError} */
+  hello({ source, sourceId, dryRun }: Introduction): Promise<Welcome> {
+    return this.#request({ type: "hello", protocol: PROTOCOL, features: [], source, sourceId, dryRun }, "welcome");
+  }
+
+  /** A directory of the mirror and its entries; none where there is no such directory. */
+  list(path: RelPath): Promise<Answer<"listing">> {
+    return this.#request({ type: "list", path }, "listing");
+  }
+
+  /** Which of these chunks the mirror holds: one bit each. */
+  async ask(digests: Digest[]): Promise<Uint8Array> {
+    const { bits } = await this.#request({ type: "ask", digests }, "holds");
+    if (bits.length !== Math.ceil(digests.length / 8)) throw new ProtocolError("An answer has the wrong length");
+    return bits;
+  }
+
+  /** Makes the steps sent since the last commit durable. @returns The paths that failed. */
+  async commit(): Promise<Problem[]> {
+    return (await this.#request({ type: "commit" }, "committed")).problems;
+  }
+
+  /** The mirror's root hash. */
+  async prove(): Promise<Digest> {
+    return (await this.#request({ type: "prove" }, "proof")).root;
+  }
+
+  /** Sends a message that has no answer. Returns a promise only where there is something to wait for. */
+  send(message: ClientMessage): Promise<void> | undefined {
+    if (this.#error) throw this.#error;
+    writeMessage(this.#out, message);
+    return this.#out.length >= PACK_BYTES ? this.flush() : undefined;
+  }
+
+  /** Lets what has been gathered go. */
+  async flush(): Promise<void> {
+    if (this.#error) throw this.#error;
+    if (this.#out.length === 0) return;
+    const pack = this.#out.take();
+    this.sent += pack.length;
+    await this.#link.send(pack);
+  }
+
+  close(): void {
+    this.#end(new DisconnectedError("The connection is closed"));
+  }
+
+  async #request<T extends ServerMessage["type"]>(message: ClientMessage, type: T): Promise<Answer<T>> {
+    await this.send(message);
+    const answer = this.#expect(type);
+    // Whoever waits for the answer learns of a broken connection there.
+    this.flush().catch(() => {});
+    return await answer;
+  }
+
+  #expect<T extends ServerMessage["type"]>(type: T): Promise<Answer<T>> {
+    if (this.#error) return Promise.reject(this.#error);
+    const answer = new Promise<ServerMessage>((resolve, reject) => this.#expected.push({ type, resolve, reject }));
+    return answer as Promise<Answer<T>>;
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      while (await this.#frames.fill()) {
+        this.#lastHeard = this.#clock.now();
+        for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) this.#dispatch(frame);
+      }
+      this.#end(new DisconnectedError("the server closed the connection"));
+    } catch (error) {
+      this.#end(error as Error);
+    }
+  }
+
+  #dispatch(frame: Uint8Array): void {
+    // Answers outlive the buffer that they came in.
+    const message = readServerMessage(frame.slice());
+    if (message.type === "refuse") throw new RefusedError(message.message, message.retry);
+    if (message.type === "wait") return;
+    const expected = this.#expected[0];
+    if (expected?.type !== message.type) {
+      throw new ProtocolError(`The server sent "${message.type}" when it was not asked for`);
+    }
+    if (message.type === "listing") {
+      for (const entry of message.entries) this.#listed.push(entry);
+      if (message.more) return;
+      message.entries = this.#listed;
+      this.#listed = [];
+    }
+    this.#expected.shift();
+    expected.resolve(message);
+  }
+
+  async #keepAlive(): Promise<void> {
+    while (!this.#error) {
+      await this.#clock.sleep(KEEP_ALIVE_MS, this.#ended.signal);
+      if (this.#error) return;
+      const silent = this.#clock.now() - this.#lastHeard;
+      if (silent > PEER_SILENCE_MS) return this.#end(new DisconnectedError("the server does not answer any more"));
+      if (silent >= KEEP_ALIVE_MS) this.#request({ type: "ping" }, "pong").catch(() => {});
+    }
+  }
+
+  #end(error: Error): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.#link.close();
+    for (const { reject } of this.#expected.splice(0)) reject(error);
+    this.#ended.abort();
+  }
+}

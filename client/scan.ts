@@ -1,0 +1,266 @@
+// The scan: what of the source differs from the index. Input: the whole tree or the paths that a watcher named; output:
+// observations, parents before children. It reads directories and metadata only, never content, and it never follows a
+// symbolic link. What it cannot read is a problem, and nothing below it counts as gone.
+
+import { ProblemError, reasonOf } from "../core/errors.ts";
+import type { FileSystem, Listed, Stat } from "../core/fs.ts";
+import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
+import {
+  comparePaths,
+  fromBytes,
+  isWithin,
+  joinPath,
+  nameOf,
+  namesOf,
+  parentOf,
+  type RelPath,
+  ROOT,
+} from "../core/path.ts";
+import { byName, type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.ts";
+
+/** One difference between the source and the index. */
+export type Observation =
+  /** Here is an entry that is new, or not as the index has it. */
+  | { readonly what: "there"; readonly path: RelPath; readonly stat: Stat }
+  /** The entry with this id is not in the directory `parent` (its id) any more; it may have moved. */
+  | { readonly what: "gone"; readonly id: number; readonly parent: number };
+
+/** What a scan works on. */
+export interface ScanDeps {
+  readonly fs: FileSystem;
+  readonly index: TreeIndex;
+  /** Rules that hold from the root on. */
+  readonly rules: IgnoreRules;
+  /** Takes what could not be read. */
+  readonly problem: (path: RelPath, message: string) => void;
+  /** Called for every directory that was new to the index, since events in such may have been lost. */
+  readonly fresh: (dir: RelPath) => void;
+}
+
+/** How far a walk descends: into every directory, or only into those that the index does not know. */
+type Depth = "all" | "new";
+
+/** Observes the whole source. */
+export function* scanAll(deps: ScanDeps): Generator<Observation> {
+  const stat = deps.fs.lstat(ROOT);
+  if (!stat) throw new ProblemError("the source directory is gone");
+  yield* new Walk(deps).dir(ROOT, stat, deps.index.get(ROOT_ID), "all", deps.rules);
+}
+
+/**
+ * Observes the given paths and the directories that hold them. A directory that the index does not know, or whose ignore
+ * file is among the paths, is observed with all that is in it.
+ */
+export function* scanPaths(paths: Iterable<RelPath>, deps: ScanDeps): Generator<Observation> {
+  const walk = new Walk(deps);
+  const wanted = new Map<RelPath, Depth | "self">();
+  for (const path of paths) {
+    if (nameOf(path) === IGNORE_FILE) wanted.set(walk.firstOdd(parentOf(path)), "all");
+    const odd = walk.firstOdd(path);
+    if (!wanted.has(odd)) wanted.set(odd, "self");
+    const parent = parentOf(odd);
+    if (!wanted.has(parent)) wanted.set(parent, "self");
+  }
+  let walked: RelPath | undefined;
+  for (const path of [...wanted.keys()].sort(comparePaths)) {
+    if (walked !== undefined && isWithin(path, walked)) continue;
+    const whole = yield* walk.path(path, wanted.get(path) === "all");
+    if (whole) walked = path;
+  }
+}
+
+/** Observes the names in directories that the index may know only in part, and whatever is new below them. */
+export function* scanNames(dirs: Iterable<RelPath>, deps: ScanDeps): Generator<Observation> {
+  const walk = new Walk(deps);
+  for (const path of [...dirs].sort(comparePaths)) {
+    const node = deps.index.find(path);
+    const stat = deps.fs.lstat(path);
+    if (node?.entry.kind === "dir" && stat?.kind === "dir") {
+      yield* walk.dir(path, stat, node, "new", walk.rulesFor(path));
+    }
+  }
+}
+
+/** One scan: what it has learnt of ignore rules, and the steps of the walk. */
+class Walk {
+  readonly #deps: ScanDeps;
+  /** Rules in force within a directory. */
+  readonly #rules = new Map<RelPath, IgnoreRules>();
+
+  constructor(deps: ScanDeps) {
+    this.#deps = deps;
+  }
+
+  /** The topmost of `path` and its ancestors that is no directory, or none that the index knows; `path` if all are. */
+  firstOdd(path: RelPath): RelPath {
+    let at = ROOT;
+    for (const name of namesOf(parentOf(path))) {
+      at = joinPath(at, name);
+      if (!isDirectory(this.#deps.fs, at) || this.#deps.index.find(at)?.entry.kind !== "dir") return at;
+    }
+    return path;
+  }
+
+  /** Observes one path. @returns Whether all that is below it was observed too. */
+  *path(path: RelPath, wholly: boolean): Generator<Observation, boolean> {
+    const { fs, index, problem } = this.#deps;
+    const node = index.find(path);
+    const parent = parentOf(path);
+    let stat: Stat | undefined;
+    try {
+      stat = fs.lstat(path);
+    } catch (error) {
+      problem(path, reasonOf(error));
+      return false;
+    }
+    const rules = path === ROOT ? this.#deps.rules : this.rulesFor(parent);
+    if (path !== ROOT && rules.ignores(path, stat ? stat.kind === "dir" : node?.entry.kind === "dir")) return true;
+    if (!stat || stat.kind === "other") {
+      if (stat) problem(path, OTHER);
+      if (path === ROOT) throw new ProblemError("the source directory is gone");
+      if (node) yield { what: "gone", id: node.id, parent: node.parent };
+      return true;
+    }
+    const known = isSame(node, stat);
+    if (!known) yield { what: "there", path, stat };
+    if (stat.kind !== "dir") return true;
+    if (!wholly && node?.entry.kind === "dir" && isSameInode(node, stat)) return false;
+    yield* this.dir(path, stat, node, "all", this.rulesFor(path));
+    return true;
+  }
+
+  /**
+   * Observes what is in a directory and, below it, what `depth` says.
+   * @param node The directory at this path in the index, if there is one.
+   */
+  *dir(path: RelPath, stat: Stat, node: Node | undefined, depth: Depth, above: IgnoreRules): Generator<Observation> {
+    const { fs, index, problem } = this.#deps;
+    if (path === ROOT && !isSame(node, stat)) yield { what: "there", path, stat };
+    let listed: Listed[];
+    try {
+      listed = fs.list(path).sort(byName);
+    } catch (error) {
+      return problem(path, reasonOf(error));
+    }
+    let rules = above;
+    if (listed.some(({ name, stat }) => name === IGNORE_FILE && stat.kind === "file")) {
+      try {
+        rules = readIgnoreFile(fs, path, above);
+      } catch (error) {
+        // What is meant is not known, so the directory stays as it is on both sides.
+        return problem(joinPath(path, IGNORE_FILE), reasonOf(error));
+      }
+    }
+    this.#rules.set(path, rules);
+    const before = this.#counterpart(node, stat);
+    if (!before) this.#deps.fresh(path);
+    const rows = new Map(before ? index.children(before.node.id).map((row) => [row.name, row] as const) : []);
+    for (const { name, stat } of listed) {
+      const child = joinPath(path, name);
+      if (rules.ignores(child, stat.kind === "dir")) {
+        rows.delete(name);
+        continue;
+      }
+      if (stat.kind === "other") {
+        problem(child, name.includes("\ufffd") ? NO_NAME : OTHER);
+        continue;
+      }
+      const row = rows.get(name);
+      rows.delete(name);
+      if (before?.certain !== true || !isSame(row, stat)) yield { what: "there", path: child, stat };
+      if (stat.kind === "dir" && (depth === "all" || row?.entry.kind !== "dir")) {
+        yield* this.dir(child, stat, row, depth, rules);
+      }
+    }
+    // What is left is not here any more; what is excluded is nobody's business, on both sides.
+    for (const row of rows.values()) {
+      if (!rules.ignores(joinPath(path, row.name), row.entry.kind === "dir")) {
+        yield { what: "gone", id: row.id, parent: row.parent };
+      }
+    }
+  }
+
+  /** Rules in force within a directory. */
+  rulesFor(dir: RelPath): IgnoreRules {
+    const known = this.#rules.get(dir);
+    if (known) return known;
+    const above = dir === ROOT ? this.#deps.rules : this.rulesFor(parentOf(dir));
+    let rules = above;
+    try {
+      if (this.#deps.fs.lstat(joinPath(dir, IGNORE_FILE))?.kind === "file") {
+        rules = readIgnoreFile(this.#deps.fs, dir, above);
+      }
+    } catch (error) {
+      this.#deps.problem(joinPath(dir, IGNORE_FILE), reasonOf(error));
+    }
+    this.#rules.set(dir, rules);
+    return rules;
+  }
+
+  /**
+   * The directory of the index whose entries are to be compared with those on the disk: the one with the same inode, here or
+   * where it was before; else the one at this path, of which then nothing is certain.
+   */
+  #counterpart(node: Node | undefined, stat: Stat): { node: Node; certain: boolean } | undefined {
+    const here = node?.entry.kind === "dir" ? node : undefined;
+    if (here && isSameInode(here, stat)) return { node: here, certain: true };
+    const moved = movedFrom(this.#deps.index, this.#deps.fs, stat);
+    if (moved) return { node: moved, certain: true };
+    return here && { node: here, certain: false };
+  }
+}
+
+const OTHER = "it is neither a file nor a directory nor a symbolic link; skipped";
+const NO_NAME = "its name is not valid UTF-8, which this file system layer cannot read; skipped";
+
+/** Whether the index vouches for what lstat says now. */
+export function isSame(node: Node | undefined, stat: Stat): boolean {
+  if (!node?.seen || node.seen.racy || node.entry.kind !== stat.kind) return false;
+  const { entry, seen } = node;
+  if (seen.ino !== stat.ino || seen.mtimeNs !== stat.mtimeNs || entry.mtimeNs !== stat.mtimeNs) return false;
+  if (entry.kind === "dir") return entry.mode === stat.mode;
+  if (seen.ctimeNs !== stat.ctimeNs) return false;
+  return entry.kind === "symlink" || entry.size === stat.size && entry.mode === stat.mode;
+}
+
+/** Whether the entry at a place is the very one that the index knows there, whatever became of its content. */
+export function isSameInode(node: Node, stat: Stat): boolean {
+  return node.entry.kind === stat.kind && (!node.seen || node.seen.ino === stat.ino);
+}
+
+/**
+ * The entry of the index that has become the one with this stat by a rename: the same inode, kind and (of a file) size and
+ * mtime, and its old place does not hold that inode any more (or it waits in a slot).
+ */
+export function movedFrom(index: TreeIndex, fs: FileSystem, stat: Stat): Node | undefined {
+  return index.withInode(stat.ino).find((node) => {
+    const { entry, seen } = node;
+    if (entry.kind !== stat.kind || node.id === ROOT_ID) return false;
+    if (entry.kind === "file" && (entry.size !== stat.size || seen?.mtimeNs !== stat.mtimeNs)) return false;
+    const path = index.pathOf(node.id);
+    return path === undefined || !holdsInode(fs, path, stat.ino);
+  });
+}
+
+/** Whether this inode is at `path`; where that cannot be known, it is. */
+function holdsInode(fs: FileSystem, path: RelPath, ino: bigint): boolean {
+  try {
+    return fs.lstat(path)?.ino === ino;
+  } catch {
+    return true;
+  }
+}
+
+function isDirectory(fs: FileSystem, path: RelPath): boolean {
+  try {
+    return fs.lstat(path)?.kind === "dir";
+  } catch {
+    return false;
+  }
+}
+
+function readIgnoreFile(fs: FileSystem, dir: RelPath, above: IgnoreRules): IgnoreRules {
+  using file = fs.openFile(joinPath(dir, IGNORE_FILE));
+  const bytes = new Uint8Array(Math.min(file.stat().size, MAX_IGNORE_BYTES + 1));
+  return above.withFile(dir, fromBytes(bytes.subarray(0, file.readAt(0, bytes))));
+}

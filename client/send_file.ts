@@ -1,0 +1,235 @@
+// Sends one file: reads it once, front to back, cuts it into chunks and says for each where the mirror gets it from: from the
+// file that it has there now (`keep`), from any other (`known`, after asking), or from the wire (`literal`). Nothing of a file
+// that changes while it is read counts: stat, read, stat.
+
+import { ChangedWhileReadError, ProblemError } from "../core/errors.ts";
+import { averageFor, Cutter } from "../core/chunker.ts";
+import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
+import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
+import type { RelPath } from "../core/path.ts";
+import { contentOf, digestOf } from "../core/recipe.ts";
+import type { Digest, FileEntry, Recipe } from "../core/types.ts";
+import type { Outlet } from "./remote.ts";
+
+/** Below this size (bytes) a file's chunks travel without asking: they cost less than the question. */
+const ASK_FROM_BYTES = 64 << 10;
+/** So much of a file is asked about in one question, and kept in memory until the answer comes (bytes). */
+const ASK_BYTES = 1 << 20;
+/** So many questions may be open while the file is read on. */
+const OPEN_QUESTIONS = 3;
+
+/** Where files go. */
+export interface SendDeps {
+  readonly fs: FileSystem;
+  readonly remote: Outlet;
+  readonly cutter: Cutter;
+  /** Whether the mirror may hold chunks worth asking for. */
+  readonly ask: boolean;
+  /** The average chunk size that the server wishes for, 0 if it has no wish. */
+  readonly average: number;
+  /** Makes sure that what was sent before is committed, since `keep` refers to what the mirror has under its names. */
+  readonly settle: () => Promise<void>;
+  /** Called with the bytes read of a file, as it goes on. */
+  readonly progress: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What the mirror has under the path, as far as it is known. */
+export interface Base {
+  readonly entry: FileEntry;
+  readonly recipe: Recipe | undefined;
+}
+
+/** A file as it was read. */
+export interface SentFile {
+  readonly entry: FileEntry;
+  readonly recipe: Recipe;
+  /** Metadata of the very state that was read. */
+  readonly stat: Stat;
+  /** Whether content was sent; false if the mirror has it, and at most metadata differ. */
+  readonly sent: boolean;
+}
+
+/**
+ * Reads the file at `path` and sends what the mirror lacks of it.
+ *
+ * @throws {ChangedWhileReadError} If it changed meanwhile; the mirror was told to forget it.
+ * @throws {ProblemError} If it is no file any more, or too large.
+ */
+export async function sendFile(path: RelPath, base: Base | undefined, deps: SendDeps): Promise<SentFile> {
+  using file = deps.fs.openFile(path);
+  const stat = file.stat();
+  if (stat.kind !== "file") throw new ProblemError("it is not a file any more");
+  const average = averageOf(stat.size, base, deps.average);
+  const transfer = new Transfer(path, stat, average, base?.recipe?.average === average ? base : undefined, deps);
+  const recipe = await transfer.run(file);
+  const content = contentOf(recipe);
+  if (!isStill(file, stat, recipe)) {
+    await transfer.abort();
+    throw new ChangedWhileReadError();
+  }
+  const entry: FileEntry = { kind: "file", mode: stat.mode, mtimeNs: stat.mtimeNs, size: stat.size, average, content };
+  if (base?.entry.content === content) return { entry, recipe, stat, sent: false };
+  await transfer.end(content);
+  return { entry, recipe, stat, sent: true };
+}
+
+/** The class to cut with: the one the file has in the mirror while it fits, so that the same content has the same id. */
+function averageOf(size: number, base: Base | undefined, wish: number): number {
+  if (wish === 0) return averageFor(size, base?.entry.average);
+  return wish;
+}
+
+function isStill(file: ReadableFile, before: Stat, recipe: Recipe): boolean {
+  const after = file.stat();
+  const read = recipe.lengths.reduce((sum, length) => sum + length, 0);
+  return read === before.size && after.size === before.size && after.mtimeNs === before.mtimeNs &&
+    after.ctimeNs === before.ctimeNs;
+}
+
+/** A chunk on its way: kept chunks only as a count. */
+type Part =
+  | { readonly kind: "keep"; readonly index: number; count: number }
+  | { readonly kind: "chunk"; readonly digest: Digest; readonly bytes: Uint8Array };
+
+/** A stretch of the file, and the answer to the question which of its chunks the mirror holds. */
+interface Stretch {
+  readonly parts: Part[];
+  readonly answer: Promise<Uint8Array> | undefined;
+}
+
+/** One file on its way. */
+class Transfer {
+  readonly #lengths: number[] = [];
+  readonly #digests: Digest[] = [];
+  readonly #recipe: Recipe | undefined;
+  readonly #baseIndex = new Map<Digest, number>();
+  /** Chunks that went over the wire as part of this file, which the mirror holds from then on. */
+  readonly #own = new Set<Digest>();
+  readonly #stretches: Stretch[] = [];
+  #parts: Part[] = [];
+  #bytes = 0;
+  #unknown = 0;
+  #begun = false;
+
+  constructor(
+    readonly path: RelPath,
+    readonly stat: Stat,
+    readonly average: number,
+    base: Base | undefined,
+    readonly deps: SendDeps,
+  ) {
+    this.#recipe = base?.recipe;
+    this.#recipe?.digests.forEach((digest, i) => this.#baseIndex.set(digest, i));
+  }
+
+  async run(file: ReadableFile): Promise<Recipe> {
+    const { cutter, progress, signal } = this.deps;
+    const { size } = this.stat;
+    const asks = this.deps.ask && size >= ASK_FROM_BYTES;
+    cutter.start((offset, into) => file.readAt(offset, into), { size, average: this.average });
+    for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
+      signal.throwIfAborted();
+      const { bytes } = chunk;
+      const digest = digestOf(bytes);
+      this.#lengths.push(bytes.length);
+      this.#digests.push(digest);
+      progress(bytes.length);
+      if (this.#keep(digest)) continue;
+      // The cutter overwrites its view; what has to wait for an answer is copied.
+      this.#parts.push({ kind: "chunk", digest, bytes: asks ? bytes.slice() : bytes });
+      this.#bytes += bytes.length;
+      this.#unknown++;
+      if (!asks) await this.#send({ parts: this.#take(), answer: undefined });
+      else if (this.#bytes >= ASK_BYTES || this.#unknown >= MAX_ASKED) await this.#ask();
+    }
+    if (this.#begun || this.#unknown > 0 || !this.#isBase()) {
+      if (asks && this.#unknown > 0) await this.#ask();
+      while (this.#stretches.length > 0) await this.#send(this.#stretches.shift()!);
+      await this.#send({ parts: this.#take(), answer: undefined });
+    }
+    return { average: this.average, lengths: this.#lengths, digests: this.#digests };
+  }
+
+  async end(content: Digest): Promise<void> {
+    await this.#begin();
+    await this.deps.remote.send({ type: "fileEnd", content });
+  }
+
+  async abort(): Promise<void> {
+    // Open questions are answered all the same.
+    await Promise.all(this.#stretches.map(({ answer }) => answer));
+    if (this.#begun) await this.deps.remote.send({ type: "fileAbort" });
+  }
+
+  /** Notes the chunk as kept, if the base has it. */
+  #keep(digest: Digest): boolean {
+    const last = this.#parts.at(-1);
+    const next = last?.kind === "keep" ? last.index + last.count : undefined;
+    if (last?.kind === "keep" && this.#recipe!.digests[next!] === digest) {
+      last.count++;
+      return true;
+    }
+    const index = this.#baseIndex.get(digest);
+    if (index === undefined) return false;
+    this.#parts.push({ kind: "keep", index, count: 1 });
+    return true;
+  }
+
+  /** Whether what was read is the base, chunk for chunk. */
+  #isBase(): boolean {
+    const recipe = this.#recipe;
+    return recipe?.digests.length === this.#digests.length &&
+      recipe.digests.every((digest, i) => digest === this.#digests[i]);
+  }
+
+  async #ask(): Promise<void> {
+    const parts = this.#take();
+    const digests = parts.flatMap((part) => part.kind === "chunk" ? [part.digest] : []);
+    const answer = this.deps.remote.ask(digests);
+    // It is awaited when its turn comes; a connection that breaks before is no crash.
+    answer.catch(() => {});
+    this.#stretches.push({ parts, answer });
+    if (this.#stretches.length > OPEN_QUESTIONS) await this.#send(this.#stretches.shift()!);
+  }
+
+  #take(): Part[] {
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#bytes = this.#unknown = 0;
+    return parts;
+  }
+
+  async #send({ parts, answer }: Stretch): Promise<void> {
+    const { remote } = this.deps;
+    const bits = answer && await answer;
+    if (parts.length > 0) await this.#begin();
+    let asked = 0;
+    for (const part of parts) {
+      if (part.kind === "keep") {
+        await remote.send({ type: "keep", index: part.index, count: part.count });
+        continue;
+      }
+      const { digest, bytes } = part;
+      const held = bits !== undefined && (bits[asked >> 3]! >> (asked & 7) & 1) === 1;
+      asked++;
+      if (held || this.#own.has(digest)) await remote.send({ type: "known", digest, length: bytes.length });
+      else {
+        await remote.send({ type: "literal", bytes });
+        this.#own.add(digest);
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#begun) return;
+    this.#begun = true;
+    if (this.#recipe) await this.deps.settle();
+    const { mode, mtimeNs, size } = this.stat;
+    const { path, average } = this;
+    await this.deps.remote.send({ type: "file", path, mode, mtimeNs, size, average, base: path });
+  }
+}
+
+// The longest chunk has to fit into a message.
+if (MAX_MESSAGE_BYTES < 2 * ASK_BYTES) throw new RangeError("MAX_MESSAGE_BYTES is too small");

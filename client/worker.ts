@@ -1,0 +1,76 @@
+// The client's Worker: builds the engine's world out of this machine and runs it.
+
+import { systemClock } from "../core/clock.ts";
+import { DisconnectedError, RefusedError } from "../core/errors.ts";
+import { runEngine } from "../core/host.ts";
+import { IgnoreRules } from "../core/ignore.ts";
+import type { Link } from "../core/link.ts";
+import type { RelPath } from "../core/path.ts";
+import { PortableFs } from "../core/portable_fs.ts";
+import { random, randomId } from "../core/random.ts";
+import { TreeIndex } from "../core/tree_index.ts";
+import { DirtySet } from "./dirty.ts";
+import { Engine } from "./engine.ts";
+
+/** How to start. */
+export interface ClientStart {
+  /** The source, absolute. */
+  readonly dir: string;
+  /** Name of the source for people. */
+  readonly source: string;
+  /** Name of the server for people. */
+  readonly server: string;
+  /** Folder for the indexes of this source; it is there. */
+  readonly state: string;
+  readonly once: boolean;
+  readonly dryRun: boolean;
+  readonly updatemaxMs: number | undefined;
+  readonly exclude: readonly string[];
+  readonly everyChange: boolean;
+}
+
+/** What the engine is told: paths that may have changed, or with undefined that anything may have; or how dialling failed. */
+export type ClientNote =
+  | { readonly about: "dirty"; readonly paths: readonly string[] | undefined }
+  | { readonly about: "dialled"; readonly refused: boolean; readonly reason: string };
+
+/** What the engine asks for: a connection. */
+export type ClientRequest = "dial";
+
+runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
+  const dirty = new DirtySet();
+  let dialled: { resolve: (link: Link) => void; reject: (error: Error) => void } | undefined;
+  side.onNote = (note) => {
+    if (note.about === "dialled") {
+      const { refused, reason } = note;
+      dialled?.reject(refused ? new RefusedError(reason, true) : new DisconnectedError(reason));
+    } else if (note.paths) dirty.addPaths(note.paths as RelPath[]);
+    else dirty.addAll();
+  };
+  side.onLink = (link) => dialled ? dialled.resolve(link) : link.close();
+  const dial = (signal: AbortSignal) =>
+    new Promise<Link>((resolve, reject) => {
+      dialled = { resolve, reject };
+      signal.addEventListener("abort", () => reject(new DisconnectedError("stopped")), { once: true });
+      side.request("dial");
+    });
+  const { source, server, once, updatemaxMs, everyChange, dryRun } = start;
+  const engine = new Engine({
+    source: { source, sourceId: randomId(), dryRun },
+    server,
+    once,
+    updatemaxMs,
+    everyChange,
+    rules: new IgnoreRules(start.exclude),
+  }, {
+    fs: new PortableFs(start.dir),
+    clock: systemClock,
+    prng: random,
+    emit: side.emit,
+    dirty,
+    dial,
+    openIndex: (mirrorId) => new TreeIndex(`${start.state}/${mirrorId}.sqlite`),
+    signal: side.signal,
+  });
+  return engine.run();
+});

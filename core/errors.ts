@@ -1,0 +1,69 @@
+// The few errors that somebody catches by class. Everything else is a built-in error, or a bug.
+
+/** Wrong arguments on the command line; exit status 2. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** The program cannot start, or cannot go on at all; exit status 1. */
+export class FatalError extends Error {
+  override name = "FatalError";
+}
+
+/** A path that dirsync does not accept. */
+export class PathError extends Error {
+  override name = "PathError";
+  constructor(readonly path: string, reason: string) {
+    super(`Cannot use the path ${JSON.stringify(path.slice(0, 200))}: ${reason}`);
+  }
+}
+
+/** The peer sent something that the protocol does not allow. The connection ends; nothing that it began is committed. */
+export class ProtocolError extends Error {
+  override name = "ProtocolError";
+}
+
+/** The peer refuses us, with its reason; trying again at once is of no use. */
+export class RefusedError extends Error {
+  override name = "RefusedError";
+  /** @param retry Whether it may be otherwise later (another client is connected, say). */
+  constructor(message: string, readonly retry: boolean) {
+    super(message);
+  }
+}
+
+/** The connection is gone. */
+export class DisconnectedError extends Error {
+  override name = "DisconnectedError";
+}
+
+/** One path failed, for this reason; the rest goes on. */
+export class ProblemError extends Error {
+  override name = "ProblemError";
+}
+
+/** The file was written to while it was read; nothing of it may be sent. */
+export class ChangedWhileReadError extends ProblemError {
+  override name = "ChangedWhileReadError";
+  constructor() {
+    super("it is being written to; it is sent once it can be read whole");
+  }
+}
+
+/** What went wrong in one short sentence, without paths of this machine: for problems and for the wire. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof ProblemError || error instanceof PathError) return error.message;
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.AlreadyExists) return "something is there already";
+  const code = (error as { code?: unknown })?.code;
+  if (code === "ENOSPC") return "no space left on the device";
+  if (code === "EDQUOT") return "the disk quota is used up";
+  if (code === "EROFS") return "the file system is read-only";
+  if (code === "ENOTEMPTY") return "the directory is not empty";
+  if (code === "EMFILE" || code === "ENFILE") return "too many open files";
+  if (error instanceof Error) {
+    return error.message.replace(/[:,]? ?(lstat|stat|open|rename|unlink|mkdir|readdir|copyfile) '.*/, "");
+  }
+  return String(error);
+}

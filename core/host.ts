@@ -1,0 +1,116 @@
+// The main thread's half of an engine that runs in a Worker: starts it, passes its events on, hands it connections, stops it.
+
+import { FatalError } from "./errors.ts";
+import type { Emit, SyncEvent } from "./events.ts";
+import type { Link } from "./link.ts";
+import { relay } from "./link.ts";
+import { portLink } from "./port_link.ts";
+
+/** What an engine tells its host; `Request` is what this engine asks for. */
+export type FromEngine<Request> =
+  | { readonly kind: "event"; readonly event: SyncEvent }
+  | { readonly kind: "request"; readonly request: Request }
+  | { readonly kind: "done"; readonly status: number }
+  | { readonly kind: "failed"; readonly fatal: boolean; readonly message: string; readonly stack: string };
+
+/** What a host tells its engine: first how to start, last to stop; `Note` is what this engine is told in between. */
+export type ToEngine<Start, Note> =
+  | { readonly kind: "start"; readonly start: Start }
+  | { readonly kind: "note"; readonly note: Note }
+  | { readonly kind: "link"; readonly port: MessagePort }
+  | { readonly kind: "stop" };
+
+/** An engine in its Worker. */
+export class EngineHost<Start, Note, Request> {
+  readonly #worker: Worker;
+  /** Resolves with the exit status. @throws {FatalError} */
+  readonly done: Promise<number>;
+
+  /** @param url Module of the Worker; it calls `runEngine`. */
+  constructor(url: URL, start: Start, emit: Emit, onRequest: (request: Request) => void = () => {}) {
+    const worker = this.#worker = new Worker(url, { type: "module" });
+    this.done = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<FromEngine<Request>>) => {
+        if (data.kind === "event") emit(data.event);
+        else if (data.kind === "request") onRequest(data.request);
+        else if (data.kind === "done") resolve(data.status);
+        else reject(errorOf(data));
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+    });
+    this.#post({ kind: "start", start });
+  }
+
+  /** Tells the engine something. */
+  note(note: Note): void {
+    this.#post({ kind: "note", note });
+  }
+
+  /** Hands a connection over; it is passed on until either end closes it. */
+  link(link: Link): void {
+    const { port1, port2 } = new MessageChannel();
+    relay(link, portLink(port1));
+    this.#post({ kind: "link", port: port2 }, [port2]);
+  }
+
+  /** Asks the engine to end; `done` tells when it has. */
+  stop(): void {
+    this.#post({ kind: "stop" });
+  }
+
+  /** Ends the Worker at once. */
+  terminate(): void {
+    this.#worker.terminate();
+  }
+
+  #post(message: ToEngine<Start, Note>, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+}
+
+function errorOf({ fatal, message, stack }: FromEngine<unknown> & { kind: "failed" }): Error {
+  if (fatal) return new FatalError(message);
+  const error = new Error(message);
+  error.stack = stack;
+  return error;
+}
+
+/** What an engine gets from its host. */
+export interface EngineSide<Note, Request> {
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly request: (request: Request) => void;
+  /** Set these before the first `await`. */
+  onNote: (note: Note) => void;
+  onLink: (link: Link) => void;
+}
+
+/** The Worker's half: runs `engine` with what its host sends. */
+export function runEngine<Start, Note, Request>(
+  engine: (start: Start, side: EngineSide<Note, Request>) => Promise<number>,
+): void {
+  const scope = self as unknown as DedicatedWorkerGlobalScope;
+  const stop = new AbortController();
+  const post = (message: FromEngine<Request>) => scope.postMessage(message);
+  const side: EngineSide<Note, Request> = {
+    emit: (event) => post({ kind: "event", event }),
+    signal: stop.signal,
+    request: (request) => post({ kind: "request", request }),
+    onNote: () => {},
+    onLink: (link) => link.close(),
+  };
+  scope.onmessage = async ({ data }: MessageEvent<ToEngine<Start, Note>>) => {
+    if (data.kind === "note") return side.onNote(data.note);
+    if (data.kind === "link") return side.onLink(portLink(data.port));
+    if (data.kind === "stop") return stop.abort();
+    try {
+      post({ kind: "done", status: await engine(data.start, side) });
+    } catch (error) {
+      const { message, stack = "" } = error as Error;
+      post({ kind: "failed", fatal: error instanceof FatalError, message, stack });
+    }
+  };
+}

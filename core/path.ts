@@ -1,0 +1,144 @@
+// Paths below a root. A RelPath can only be made here, so one in hand is proof that it stays inside its root.
+//
+// In memory a path is a string of names joined by "/"; "" is the root itself. Names are bytes on Linux: those that are
+// not UTF-8 are carried as lone surrogates U+DC80..U+DCFF, one a byte (Python's "surrogateescape"), so that every name has
+// exactly one string and every string that `toBytes` makes is read back unchanged.
+
+import { PathError } from "./errors.ts";
+import { MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PATH_DEPTH } from "./limits.ts";
+
+declare const brand: unique symbol;
+
+/** A path relative to a root: names joined by "/", without ".", "..", empty names, NUL; "" is the root. */
+export type RelPath = string & { readonly [brand]: true };
+
+/** The root itself. */
+export const ROOT = "" as RelPath;
+
+/** Name of the private folder at a mirror's root; never mirrored, never reachable from the wire. */
+export const PRIVATE = ".dirsync";
+
+/**
+ * Checks a path that came from elsewhere.
+ *
+ * @throws {PathError} If it is absolute, leaves the root, is not canonical, is too long or lies in the private folder.
+ */
+export function parsePath(text: string): RelPath {
+  if (text === "") return ROOT;
+  const names = text.split("/");
+  if (names.length > MAX_PATH_DEPTH) throw new PathError(text, `it is more than ${MAX_PATH_DEPTH} names deep`);
+  for (const name of names) {
+    const fault = faultOf(name);
+    if (fault) throw new PathError(text, fault);
+  }
+  // Two strings must not name the same bytes.
+  if (!text.isWellFormed() && fromBytes(toBytes(text)) !== text) {
+    throw new PathError(text, "it is not the string of its bytes");
+  }
+  if (isPrivateName(names[0]!)) throw new PathError(text, `"${PRIVATE}" belongs to dirsync`);
+  if (text.length * 3 > MAX_PATH_BYTES && toBytes(text).length > MAX_PATH_BYTES) {
+    throw new PathError(text, `it is longer than ${MAX_PATH_BYTES} bytes`);
+  }
+  return text as RelPath;
+}
+
+/** The path of `name` in the directory `dir`. For names from a directory listing or another RelPath. */
+export function joinPath(dir: RelPath, name: string): RelPath {
+  return (dir === "" ? name : `${dir}/${name}`) as RelPath;
+}
+
+/** The directory that holds `path`; the root's is the root. */
+export function parentOf(path: RelPath): RelPath {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/"))) as RelPath;
+}
+
+/** The last name of `path`; "" for the root. */
+export function nameOf(path: RelPath): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The names of `path` from the top; none for the root. */
+export function namesOf(path: RelPath): string[] {
+  return path === "" ? [] : path.split("/");
+}
+
+/** Whether `path` is `dir` or lies below it. */
+export function isWithin(path: RelPath, dir: RelPath): boolean {
+  return dir === "" || path === dir || path.startsWith(dir + "/");
+}
+
+/** The canonical order: parents before their children, names by UTF-16 code units; the same on every machine. */
+export function comparePaths(a: RelPath, b: RelPath): number {
+  const x = a.replaceAll("/", "\0"), y = b.replaceAll("/", "\0");
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Whether this name, at the top of a tree, belongs to dirsync; on any file system, however it treats case. */
+export function isPrivateName(name: string): boolean {
+  return name.length === PRIVATE.length &&
+    (name.toLowerCase() === PRIVATE || name.toUpperCase() === PRIVATE.toUpperCase());
+}
+
+/** Why `name` cannot be a name of a mirrored entry, or undefined. */
+function faultOf(name: string): string | undefined {
+  if (name === "") return "a name in it is empty";
+  if (name === "." || name === "..") return `"${name}" is not a name`;
+  if (name.includes("\0")) return "it contains NUL";
+  if (name.length * 3 > MAX_NAME_BYTES && toBytes(name).length > MAX_NAME_BYTES) {
+    return `a name in it is longer than ${MAX_NAME_BYTES} bytes`;
+  }
+  return undefined;
+}
+
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The bytes of a name or path, lone surrogates turned back into the bytes that they stand for. */
+export function toBytes(text: string): Uint8Array<ArrayBuffer> {
+  if (text.isWellFormed()) return encoder.encode(text);
+  const bytes: number[] = [];
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    if (code >= 0xdc80 && code <= 0xdcff) bytes.push(code - 0xdc00);
+    else bytes.push(...encoder.encode(char));
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** The string of the bytes of a name or path; what is not UTF-8 becomes lone surrogates. */
+export function fromBytes(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return fromOddBytes(bytes);
+  }
+}
+
+function fromOddBytes(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const length = sequenceLength(bytes[at]!);
+    const decoded = length > 0 && at + length <= bytes.length ? tryDecode(bytes.subarray(at, at + length)) : undefined;
+    if (decoded === undefined) text += String.fromCharCode(0xdc00 + bytes[at++]!);
+    else {
+      text += decoded;
+      at += length;
+    }
+  }
+  return text;
+}
+
+function tryDecode(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Length of the UTF-8 sequence that starts with `lead`, 0 if none does. */
+function sequenceLength(lead: number): number {
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2) return 0;
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+}

@@ -1,0 +1,315 @@
+// The file system through Deno's own synchronous calls: works wherever Deno does, needs no FFI. Its limits: times are read
+// and set to the millisecond, ctime (whole seconds only) is not reported, names must be UTF-8, and a directory above a
+// path that is replaced by a symbolic link at the wrong moment is followed, as these calls know no directory handles.
+
+import { lutimesSync } from "node:fs";
+import { ChangedWhileReadError, ProblemError } from "./errors.ts";
+import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile } from "./fs.ts";
+import { namesOf, parentOf, type RelPath, ROOT } from "./path.ts";
+
+const WINDOWS = Deno.build.os === "windows";
+const NS_PER_MS = 1_000_000n;
+
+/** What `readDirSync` puts in the place of bytes that are not UTF-8. */
+const REPLACEMENT = "\uFFFD";
+
+/** Entries whose real name Deno cannot say: they are there, but no call reaches them. */
+const UNREACHABLE: Stat = { kind: "other", mode: 0, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n };
+
+/** The directory tree below one directory of this machine. */
+export class PortableFs implements FileSystem {
+  readonly features: FsFeatures = { layer: "portable", timeStepNs: NS_PER_MS, modes: !WINDOWS, inodes: !WINDOWS };
+  readonly #root: string;
+  /** What `open` gives for a mode in the directory last written to; the umask and default ACLs take bits away. */
+  #granted = { dir: ROOT, modes: new Map<number, number>() };
+
+  /** @param root Absolute path of the directory, its symbolic links resolved. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  list(dir: RelPath): Listed[] {
+    const at = this.#toOs(dir);
+    // `readDirSync` follows a symbolic link.
+    if (!Deno.lstatSync(at).isDirectory) throw refusal("ENOTDIR", "readdir", at);
+    const prefix = at.endsWith(SEPARATOR) ? at : at + SEPARATOR;
+    const listed: Listed[] = [];
+    const replaced = new Set<string>();
+    for (const { name } of Deno.readDirSync(at)) {
+      let stat = lstatIfAny(prefix + name);
+      if (name.includes(REPLACEMENT)) {
+        // Names that differ only in bytes that are not UTF-8 look the same here; one of them is enough.
+        if (replaced.has(name)) continue;
+        replaced.add(name);
+        stat ??= UNREACHABLE;
+      }
+      if (stat) listed.push({ name, stat });
+    }
+    return listed;
+  }
+
+  lstat(path: RelPath): Stat | undefined {
+    return lstatIfAny(this.#toOs(path));
+  }
+
+  readLink(path: RelPath): string {
+    const at = this.#toOs(path);
+    try {
+      return Deno.readLinkSync(at);
+    } catch (error) {
+      if (error instanceof Deno.errors.InvalidData) throw new ProblemError("its target is not UTF-8");
+      throw error;
+    }
+  }
+
+  openFile(path: RelPath): ReadableFile {
+    const at = this.#toOs(path);
+    const before = Deno.lstatSync(at);
+    if (before.isSymlink) throw refusal("ELOOP", "open", at);
+    if (before.isDirectory) throw refusal("EISDIR", "open", at);
+    if (!before.isFile) throw new ProblemError("it is a device, socket or FIFO");
+    // `openSync` follows symbolic links and waits for FIFOs. A link put here since the check is found by its inode; a
+    // FIFO put here since then is not, which is the price of this layer.
+    const file = Deno.openSync(at);
+    try {
+      const opened = file.statSync();
+      if (!WINDOWS && (opened.ino !== before.ino || opened.dev !== before.dev)) throw new ChangedWhileReadError();
+      return new PortableReadable(file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** The mode is exact after `setMeta`; until then the umask may have taken bits from it. */
+  createFile(path: RelPath, mode: number): WritableFile {
+    const at = this.#toOs(path);
+    const file = Deno.openSync(at, { write: true, createNew: true, mode });
+    try {
+      return new PortableWritable(file, { at, mode, granted: this.#grantedMode(path, mode, file) });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  mkdir(path: RelPath, mode: number): void {
+    const at = this.#toOs(path);
+    Deno.mkdirSync(at, { mode });
+    // The umask takes bits away, a set-group-ID parent adds one.
+    if (!WINDOWS) Deno.chmodSync(at, mode);
+  }
+
+  symlink(path: RelPath, target: string): void {
+    // Deno would write other bytes than those that the target stands for.
+    if (!target.isWellFormed()) throw new ProblemError("its target is not UTF-8");
+    const at = this.#toOs(path);
+    if (WINDOWS) Deno.symlinkSync(target, at, { type: "file" });
+    else Deno.symlinkSync(target, at);
+  }
+
+  link(from: RelPath, to: RelPath): void {
+    Deno.linkSync(this.#toOs(from), this.#toOs(to));
+  }
+
+  rename(from: RelPath, to: RelPath): void {
+    Deno.renameSync(this.#toOs(from), this.#toOs(to));
+  }
+
+  unlink(path: RelPath): void {
+    const at = this.#toOs(path);
+    // `removeSync` would remove an empty directory too.
+    if (Deno.lstatSync(at).isDirectory) throw refusal("EISDIR", "unlink", at);
+    Deno.removeSync(at);
+  }
+
+  rmdir(path: RelPath): void {
+    const at = this.#toOs(path);
+    if (!Deno.lstatSync(at).isDirectory) throw refusal("ENOTDIR", "rmdir", at);
+    Deno.removeSync(at);
+  }
+
+  /** A symbolic link from before 1970 can only be given whole seconds. */
+  setMeta(path: RelPath, meta: Meta): void {
+    const at = this.#toOs(path);
+    const now = Deno.lstatSync(at);
+    if (now.isSymlink) return setLinkTime(at, meta.mtimeNs);
+    // Both calls follow a link that is put here after the check.
+    if (!WINDOWS && meta.mode !== undefined && meta.mode !== modeOf(now)) Deno.chmodSync(at, meta.mode);
+    const time = toDate(meta.mtimeNs);
+    Deno.utimeSync(at, time, time);
+  }
+
+  syncDir(dir: RelPath): void {
+    if (WINDOWS) return;
+    using file = Deno.openSync(this.#toOs(dir));
+    file.syncSync();
+  }
+
+  /** The path as the system wants it: the only place where one is made. */
+  #toOs(path: RelPath): string {
+    if (!path.isWellFormed()) throw new ProblemError("its name is not UTF-8");
+    if (WINDOWS) return windowsPath(this.#root, path);
+    if (path === "") return this.#root;
+    return this.#root.endsWith("/") ? this.#root + path : `${this.#root}/${path}`;
+  }
+
+  /** What `file`, just opened with `mode`, got of it: asked for once per directory and mode. */
+  #grantedMode(path: RelPath, mode: number, file: Deno.FsFile): number {
+    if (WINDOWS) return mode;
+    const dir = parentOf(path);
+    if (this.#granted.dir !== dir) this.#granted = { dir, modes: new Map() };
+    let granted = this.#granted.modes.get(mode);
+    if (granted === undefined) this.#granted.modes.set(mode, granted = modeOf(file.statSync()));
+    return granted;
+  }
+}
+
+class PortableReadable implements ReadableFile {
+  readonly #file: Deno.FsFile;
+  #at = 0;
+
+  constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  stat(): Stat {
+    return toStat(this.#file.statSync());
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    if (offset !== this.#at) this.#at = this.#file.seekSync(offset, Deno.SeekMode.Start);
+    let done = 0;
+    while (done < into.length) {
+      const count = this.#file.readSync(into.subarray(done));
+      if (count === null) break;
+      done += count;
+      this.#at += count;
+    }
+    return done;
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+}
+
+/** How a file was made. */
+interface Creation {
+  /** Path for the system. */
+  readonly at: string;
+  /** The mode that was asked for. */
+  readonly mode: number;
+  /** The mode that it has. */
+  readonly granted: number;
+}
+
+class PortableWritable implements WritableFile {
+  readonly #file: Deno.FsFile;
+  readonly #made: Creation;
+  /** The mode that it has now. */
+  #mode: number;
+
+  constructor(file: Deno.FsFile, made: Creation) {
+    this.#file = file;
+    this.#made = made;
+    this.#mode = made.granted;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+  }
+
+  setMeta(meta: Meta): void {
+    const { at, mode: asked } = this.#made;
+    const mode = meta.mode ?? asked;
+    // There is no fchmod: what has come to `at` meanwhile would be changed.
+    if (!WINDOWS && mode !== this.#mode) {
+      Deno.chmodSync(at, mode);
+      this.#mode = mode;
+    }
+    const time = toDate(meta.mtimeNs);
+    this.#file.utimeSync(time, time);
+  }
+
+  sync(): void {
+    this.#file.syncSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+}
+
+const SEPARATOR = WINDOWS ? "\\" : "/";
+
+/** Longest path that Windows takes without `\\?\`; for directories it is 12 less than for files. */
+const MAX_PLAIN_WINDOWS_PATH = 247;
+
+/** Names that mean something else to Windows: a separator, a stream, a device, or one that it would change. */
+const NOT_ON_WINDOWS =
+  /[<>:"|?*\\\p{Cc}]|[. ]$|^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?$/iu;
+
+/**
+ * The path of an entry below `root` on Windows.
+ *
+ * @throws {ProblemError} If a name in it cannot be one there; some of those would lead out of the root.
+ */
+export function windowsPath(root: string, path: RelPath): string {
+  for (const name of namesOf(path)) {
+    if (NOT_ON_WINDOWS.test(name)) throw new ProblemError(`Windows does not allow the name ${JSON.stringify(name)}`);
+  }
+  const base = root.replaceAll("/", "\\");
+  const full = path === "" ? base : (base.endsWith("\\") ? base : base + "\\") + path.replaceAll("/", "\\");
+  if (full.length <= MAX_PLAIN_WINDOWS_PATH || full.startsWith("\\\\?\\")) return full;
+  return full.startsWith("\\\\") ? `\\\\?\\UNC${full.slice(1)}` : `\\\\?\\${full}`;
+}
+
+function lstatIfAny(at: string): Stat | undefined {
+  try {
+    return toStat(Deno.lstatSync(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+function toStat(info: Deno.FileInfo): Stat {
+  return {
+    kind: info.isFile ? "file" : info.isDirectory ? "dir" : info.isSymlink ? "symlink" : "other",
+    mode: modeOf(info),
+    size: info.size,
+    mtimeNs: BigInt(info.mtime?.getTime() ?? 0) * NS_PER_MS,
+    ctimeNs: 0n,
+    ino: BigInt(info.ino ?? 0),
+    dev: BigInt(info.dev),
+  };
+}
+
+/** The permission bits; where there are none, those that others usually have. */
+function modeOf(info: Deno.FileInfo): number {
+  if (!WINDOWS) return info.mode! & 0o7777;
+  return info.isDirectory ? 0o755 : info.isFile ? 0o644 : 0o777;
+}
+
+function toDate(timeNs: bigint): Date {
+  return new Date(Number(timeNs / NS_PER_MS));
+}
+
+function setLinkTime(at: string, timeNs: bigint): void {
+  const ms = Number(timeNs / NS_PER_MS);
+  // `lutimesSync` rounds towards zero, and ms/1000 is often a little too small: 0.2 us more sets the millisecond meant.
+  // A negative number it takes for "now", a negative Date only in whole seconds.
+  const time = ms < 0 ? new Date(ms) : ms / 1000 + 2e-7;
+  lutimesSync(at, time, time);
+}
+
+/** The error of the system call that we did not make because it would have followed or removed the wrong thing. */
+function refusal(code: "ENOTDIR" | "EISDIR" | "ELOOP", call: string, at: string): Error {
+  const error = code === "ENOTDIR"
+    ? new Deno.errors.NotADirectory(`Not a directory: ${call} '${at}'`)
+    : code === "EISDIR"
+    ? new Deno.errors.IsADirectory(`Is a directory: ${call} '${at}'`)
+    : new Deno.errors.FilesystemLoop(`Is a symbolic link: ${call} '${at}'`);
+  return Object.assign(error, { code });
+}

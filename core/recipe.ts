@@ -1,0 +1,133 @@
+// Recipes: what a file is made of, as bytes. The same content cut with the same average has one encoding on every machine,
+// so its digest names the content. What comes from elsewhere is checked in full before it is used.
+//
+//   1 byte: log2 of the average; then per chunk, in order: its length (unsigned LEB128, minimal) and its 32-byte digest
+
+import { Buffer } from "node:buffer";
+import { hash } from "node:crypto";
+import { ProtocolError } from "./errors.ts";
+import { MAX_AVERAGE, MAX_FILE_BYTES, MIN_AVERAGE } from "./limits.ts";
+import type { Digest, Recipe } from "./types.ts";
+
+/** Bytes of a SHA-256 digest. */
+const DIGEST_BYTES = 32;
+
+/** Longest chunk of a recipe, in multiples of its average. */
+const LONGEST = 4;
+
+/**
+ * The SHA-256 of `bytes`.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(digestOf(new Uint8Array()).slice(0, 8), "e3b0c442");
+ * ```
+ */
+export function digestOf(bytes: Uint8Array): Digest {
+  return hash("sha256", bytes, "hex");
+}
+
+/**
+ * A recipe as bytes: 1, and 33 to 35 for each chunk. The recipe MUST be one that `decodeRecipe` accepts.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * const recipe = { average: 2048, lengths: [300], digests: ["ab".repeat(32)] };
+ * assertEquals([...encodeRecipe(recipe).subarray(0, 4)], [11, 0xac, 0x02, 0xab]);
+ * assertEquals(decodeRecipe(encodeRecipe(recipe)), recipe);
+ * ```
+ */
+export function encodeRecipe({ average, lengths, digests }: Recipe): Uint8Array<ArrayBuffer> {
+  const size = lengths.reduce((sum, length) => sum + varintBytes(length) + DIGEST_BYTES, 1);
+  const bytes = new Uint8Array(size);
+  const buffer = Buffer.from(bytes.buffer);
+  let at = 0;
+  bytes[at++] = Math.log2(average);
+  for (let i = 0; i < lengths.length; i++) {
+    let rest = lengths[i]!;
+    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = 0x80 | (rest & 0x7f);
+    bytes[at++] = rest;
+    at += buffer.write(digests[i]!, at, DIGEST_BYTES, "hex");
+  }
+  return bytes;
+}
+
+/**
+ * The recipe that `bytes` are the encoding of. Accepts nothing that `encodeRecipe` would write otherwise.
+ *
+ * @throws {ProtocolError} If they are cut short, the average is not a class (a power of two in `MIN_AVERAGE..MAX_AVERAGE`), a
+ * length is 0, above four averages or not minimal, or the file would be larger than `MAX_FILE_BYTES`.
+ */
+export function decodeRecipe(bytes: Uint8Array): Recipe {
+  if (bytes.length === 0) throw new ProtocolError("Cannot decode a recipe: it is empty");
+  const average = 2 ** bytes[0]!;
+  if (average < MIN_AVERAGE || average > MAX_AVERAGE) {
+    throw new ProtocolError(`Cannot decode a recipe: its average is 2 ** ${bytes[0]}`);
+  }
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const lengths: number[] = [];
+  const digests: Digest[] = [];
+  let total = 0;
+  for (let at = 1; at < bytes.length;) {
+    const length = readVarint(bytes, at, LONGEST * average);
+    at += varintBytes(length);
+    if (at + DIGEST_BYTES > bytes.length) throw new ProtocolError("Cannot decode a recipe: it is cut short");
+    total += length;
+    if (total > MAX_FILE_BYTES) throw new ProtocolError("Cannot decode a recipe: the file is too large");
+    lengths.push(length);
+    digests.push(buffer.toString("hex", at, at + DIGEST_BYTES));
+    at += DIGEST_BYTES;
+  }
+  return { average, lengths, digests };
+}
+
+/**
+ * What identifies a file's content: the digest over its recipe's encoding. Files of different averages differ in it even where
+ * their bytes are the same.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * const empty = { average: 2048, lengths: [], digests: [] };
+ * assertEquals(contentOf(empty), digestOf(Uint8Array.of(11)));
+ * ```
+ */
+export function contentOf(recipe: Recipe): Digest {
+  return digestOf(encodeRecipe(recipe));
+}
+
+/**
+ * Bytes of the file that a recipe makes.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(sizeOf({ average: 2048, lengths: [1000, 24], digests: ["00".repeat(32), "11".repeat(32)] }), 1024);
+ * ```
+ */
+export function sizeOf(recipe: Recipe): number {
+  return recipe.lengths.reduce((sum, length) => sum + length, 0);
+}
+
+/** Bytes of `value` in minimal unsigned LEB128; `value` is below 2 ** 28. */
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
+}
+
+/** The minimal unsigned LEB128 number at `at`, in `1..most`. */
+function readVarint(bytes: Uint8Array, at: number, most: number): number {
+  let value = 0;
+  for (let scale = 1;; scale *= 0x80) {
+    const byte = bytes[at++];
+    if (byte === undefined) throw new ProtocolError("Cannot decode a recipe: it is cut short");
+    value += (byte & 0x7f) * scale;
+    if (value > most) throw new ProtocolError(`Cannot decode a recipe: a chunk has more than ${most} bytes`);
+    if (byte === 0 && scale > 1) throw new ProtocolError("Cannot decode a recipe: a length is not minimal");
+    if (byte < 0x80) break;
+    if (scale > most) throw new ProtocolError("Cannot decode a recipe: a length is too long");
+  }
+  if (value === 0) throw new ProtocolError("Cannot decode a recipe: a chunk is empty");
+  return value;
+}

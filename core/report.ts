@@ -1,0 +1,358 @@
+// Tells a person, or with --json a program, what happens.
+//
+// events -> lines. Lines of the text mode go to stdout, what is wrong goes to stderr; on a terminal one more line, the
+// status, stays below them and is rewritten in place. No text that came from elsewhere gets out unescaped.
+
+import type { Clock } from "./clock.ts";
+import type { ChangeKind, Emit, SyncEvent } from "./events.ts";
+import type { OutputOptions } from "./options.ts";
+import { escapeJson, escapeText, formatAmount, formatBytes, formatCount, formatDuration } from "./text.ts";
+
+/** What the output ends on. */
+export interface Terminal {
+  readonly isTerminal: boolean;
+  /** Its width in characters; asked each time, for it may change. */
+  columns(): number;
+  /** Whether colours are welcome; without effect when it is no terminal. */
+  readonly color: boolean;
+}
+
+/** What a report needs. */
+export interface ReportOptions {
+  readonly output: OutputOptions;
+  readonly terminal: Terminal;
+  /** Takes text for stdout, newlines included. */
+  write(text: string): void;
+  /** Takes text for stderr, newlines included. */
+  warn(text: string): void;
+  readonly clock: Clock;
+}
+
+/** Takes events and prints them. */
+export interface Report {
+  readonly emit: Emit;
+  /** Takes the status line away. To be called before anything else is printed, and at the end; any number of times. */
+  close(): void;
+}
+
+type Progress = Extract<SyncEvent, { event: "progress" }>;
+
+/** The status line is drawn at most this often (ms). */
+const REDRAW_MS = 100;
+/** Where there is no terminal, progress is told at most this often (ms); with --json, `JSON_PROGRESS_MS`. */
+const PLAIN_PROGRESS_MS = 10_000;
+const JSON_PROGRESS_MS = 1_000;
+/** Rate and time left are taken from this much of the past (ms). */
+const RATE_WINDOW_MS = 10_000;
+/** A rate from less time than this is noise (ms). */
+const RATE_MIN_MS = 500;
+
+const CLEAR_LINE = "\r\x1b[K";
+const SIGNS: Record<ChangeKind, { sign: string; color: number }> = {
+  create: { sign: "+", color: 32 },
+  update: { sign: "~", color: 33 },
+  delete: { sign: "-", color: 31 },
+  move: { sign: ">", color: 36 },
+  metadata: { sign: "=", color: 2 },
+};
+
+/** The report that `options.output` asks for. */
+export function createReport(options: ReportOptions): Report {
+  return options.output.json ? createJsonReport(options) : createTextReport(options);
+}
+
+/** An event as one line of JSON without the newline: its time as ISO text, then its own fields; bigints as text. */
+export function toJson(event: SyncEvent, nowMs: number): string {
+  const json = JSON.stringify(
+    { time: new Date(nowMs).toISOString(), ...event },
+    (_, value: unknown) => typeof value === "bigint" ? String(value) : value,
+  );
+  return escapeJson(json);
+}
+
+/** Every event as it is, but "progress" once a second at most, "detail" with --verbose only. */
+function createJsonReport({ output, write, clock }: ReportOptions): Report {
+  let progressAt = -Infinity;
+  function emit(event: SyncEvent): void {
+    if (output.quiet && !isTrouble(event)) return;
+    if (event.event === "detail" && !output.verbose) return;
+    const now = clock.now();
+    if (event.event === "progress") {
+      if (now - progressAt < JSON_PROGRESS_MS) return;
+      progressAt = now;
+    }
+    write(`${toJson(event, now)}\n`);
+  }
+  return { emit, close: () => {} };
+}
+
+/** Whether --quiet lets it through. */
+function isTrouble({ event }: SyncEvent): boolean {
+  return event === "problem" || event === "solved" || event === "warning" || event === "waiting";
+}
+
+/** Lines for a person. */
+function createTextReport({ output, terminal, write, warn, clock }: ReportOptions): Report {
+  /** Message of each problem that was told and is not solved, by path. */
+  const told = new Map<string, string>();
+  const meter = createMeter();
+  /** The status line, "" for none. */
+  let status = "";
+  let drawnAt = -Infinity;
+  /** When plain progress was last told, or when what it is about began. */
+  let toldAt: number | undefined;
+  /** Whether nothing has been told to be in step since the connection was made. */
+  let isFirstSync = true;
+
+  function say(text: string): void {
+    if (!output.quiet) write(`${status && CLEAR_LINE}${text}\n${status}`);
+  }
+
+  function complain(text: string): void {
+    if (status) write(CLEAR_LINE);
+    warn(`${text}\n`);
+    if (status) write(status);
+  }
+
+  function setStatus(text: string): void {
+    const next = text && text.slice(0, Math.max(0, terminal.columns() - 1));
+    if (next === status) return;
+    write(`${status && CLEAR_LINE}${next}`);
+    status = next;
+    drawnAt = clock.now();
+  }
+
+  function endProgress(): void {
+    setStatus("");
+    drawnAt = -Infinity;
+    toldAt = undefined;
+    meter.reset();
+  }
+
+  function showProgress(event: Progress): void {
+    const now = clock.now();
+    const reading = meter.read(event);
+    if (output.quiet) return;
+    if (terminal.isTerminal) {
+      if (now - drawnAt >= REDRAW_MS) setStatus(progressBar(reading, terminal.columns() - 1));
+      return;
+    }
+    toldAt ??= now;
+    if (now - toldAt < PLAIN_PROGRESS_MS) return;
+    toldAt = now;
+    say(progressLine(reading));
+  }
+
+  function paint(sign: string, color: number): string {
+    return terminal.isTerminal && terminal.color ? `\x1b[${color}m${sign}\x1b[0m` : sign;
+  }
+
+  function emit(event: SyncEvent): void {
+    switch (event.event) {
+      case "listening":
+        for (const line of listeningLines(event)) say(line);
+        if (!event.loopback) complain(openWarning(event));
+        return;
+      case "mirroring":
+        return say(`mirroring ${escapeText(event.dir)} to ${escapeText(event.server)}`);
+      case "waiting":
+        endProgress();
+        return complain(
+          `waiting for ${escapeText(event.server)}: ${escapeText(event.reason)}; trying again until it answers`,
+        );
+      case "connected":
+        isFirstSync = true;
+        return say(`connected: ${escapeText(event.peer)}`);
+      case "disconnected":
+        endProgress();
+        return say(`disconnected: ${escapeText(event.peer)} (${escapeText(event.reason)})`);
+      case "scanning":
+        if (output.verbose) say(`looking through ${escapeText(event.dir)}`);
+        else if (terminal.isTerminal && !output.quiet) setStatus("looking through the directory");
+        return;
+      case "progress":
+        return showProgress(event);
+      case "change": {
+        const { sign, color } = SIGNS[event.change];
+        return say(`${paint(sign, color)} ${changeText(event)}`);
+      }
+      case "changes":
+        return say(changesText(event));
+      case "synced":
+        endProgress();
+        if (isFirstSync || event.changed > 0 || event.problems > 0 || output.verbose) {
+          say(syncedText(event, output.verbose));
+        }
+        isFirstSync = false;
+        return;
+      case "problem":
+        if (told.get(event.path) === event.message) return;
+        told.set(event.path, event.message);
+        return complain(`problem: ${shownPath(event.path)}: ${escapeText(event.message)}`);
+      case "solved":
+        if (told.delete(event.path)) complain(`solved: ${shownPath(event.path)}`);
+        return;
+      case "warning":
+        return complain(`warning: ${escapeText(event.message)}`);
+      case "detail":
+        if (output.verbose) say(escapeText(event.message));
+        return;
+      case "stopped":
+        endProgress();
+        return say("stopped");
+      default:
+        event satisfies never;
+    }
+  }
+  return { emit, close: endProgress };
+}
+
+/** What the server says when it is ready. */
+function listeningLines(event: Extract<SyncEvent, { event: "listening" }>): string[] {
+  const address = escapeText(event.address);
+  const lines = [`the mirror is in ${escapeText(event.dir)}`];
+  if (!event.loopback) return [...lines, `listening on ${address}`];
+  return [
+    ...lines,
+    `listening on ${address}, which only this machine can reach`,
+    `from afar: ssh -N -L 5000:${address} THIS_HOST, then dirsync client DIR`,
+  ];
+}
+
+/** Said on stderr when anyone may connect. */
+function openWarning({ address, insecure }: Extract<SyncEvent, { event: "listening" }>): string {
+  const shown = escapeText(address);
+  return insecure
+    ? `warning: ${shown} is open (--insecure): anyone who can reach it can read and change the mirror`
+    : `warning: nothing protects ${shown}: anyone who can reach it can read and change the mirror.\n` +
+      "  Safer: leave out --interface and let clients come through ssh.\n" +
+      "  In a network that you trust: --insecure says that you know.";
+}
+
+/** A path as it is shown: the root as ".". */
+function shownPath(path: string): string {
+  return path === "" ? "." : escapeText(path);
+}
+
+/** What follows the sign of a change. */
+function changeText({ change, kind, path, from, size }: Extract<SyncEvent, { event: "change" }>): string {
+  const end = kind === "dir" ? "/" : "";
+  const shown = `${shownPath(path)}${end}`;
+  if (change === "move" && from !== undefined) return `${shownPath(from)}${end} -> ${shown}`;
+  if (change === "delete" || change === "metadata") return shown;
+  if (kind === "symlink") return `${shown} (link)`;
+  return size === undefined || kind === "dir" ? shown : `${shown} (${formatBytes(size)})`;
+}
+
+/** Many changes in one line. */
+function changesText(event: Extract<SyncEvent, { event: "changes" }>): string {
+  const parts = [
+    [event.created, "new"],
+    [event.updated, "changed"],
+    [event.deleted, "removed"],
+    [event.moved, "moved"],
+    [event.metadata, "with other time or permissions"],
+  ] as const;
+  const counts = parts.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`);
+  return `${counts.join(", ") || "no changes"} (${formatBytes(event.bytes)})`;
+}
+
+/** The mirror is as it should be, or as near as it can get. */
+function syncedText(event: Extract<SyncEvent, { event: "synced" }>, verbose: boolean): string {
+  const but = event.problems > 0 ? ` but for ${formatAmount(event.problems, "path")} with a problem` : "";
+  const done = event.changed > 0
+    ? `${formatCount(event.changed)} changed, ${formatBytes(event.sent)} sent in ${formatDuration(event.elapsedMs)}`
+    : `nothing to send, ${formatDuration(event.elapsedMs)}`;
+  const verified = verbose && event.verified ? ", verified" : "";
+  return `in step${but}: ${formatAmount(event.entries, "entry", "entries")} (${done}${verified})`;
+}
+
+/** Progress, with what follows from it. */
+interface Reading {
+  readonly event: Progress;
+  /** The part that is done, 0..1; undefined while totals are unknown. */
+  readonly share: number | undefined;
+  /** Bytes a second; undefined while unknown. */
+  readonly rate: number | undefined;
+  readonly leftMs: number | undefined;
+}
+
+/** Makes readings: remembers the last seconds, so that rate and time left follow what happens now. */
+function createMeter() {
+  let samples: { elapsedMs: number; bytes: number; share: number | undefined }[] = [];
+  return {
+    reset(): void {
+      samples = [];
+    },
+    read(event: Progress): Reading {
+      const { elapsedMs, bytes } = event;
+      const share = shareOf(event);
+      const last = samples.at(-1);
+      if (last && (elapsedMs < last.elapsedMs || bytes < last.bytes)) samples = [];
+      // A sample each half second is enough, and keeps them few.
+      if (samples.length === 0 || elapsedMs - samples.at(-1)!.elapsedMs >= RATE_MIN_MS) {
+        samples.push({ elapsedMs, bytes, share });
+      }
+      while (samples.length > 1 && elapsedMs - samples[1]!.elapsedMs >= RATE_WINDOW_MS) samples.shift();
+      const first = samples[0]!;
+      const spentMs = elapsedMs - first.elapsedMs;
+      if (spentMs < RATE_MIN_MS) return { event, share, rate: undefined, leftMs: undefined };
+      const gained = share !== undefined && first.share !== undefined ? share - first.share : 0;
+      return {
+        event,
+        share,
+        rate: (bytes - first.bytes) / (spentMs / 1000),
+        leftMs: gained > 0 && share! < 1 ? (1 - share!) / gained * spentMs : undefined,
+      };
+    },
+  };
+}
+
+/** The part that is done: of entries or of bytes, whichever is further behind. */
+function shareOf({ entries, entriesTotal, bytes, bytesTotal }: Progress): number | undefined {
+  if (entriesTotal === undefined && bytesTotal === undefined) return undefined;
+  const ofEntries = entriesTotal ? entries / entriesTotal : 1;
+  const ofBytes = bytesTotal ? bytes / bytesTotal : 1;
+  return Math.min(1, Math.max(0, Math.min(ofEntries, ofBytes)));
+}
+
+/** Percent, rounded down: 100 only when all is done. */
+function percentOf(share: number): number {
+  return Math.floor(share * 100);
+}
+
+/** What is known besides the share, as parts of a line; the last ones may be left out. */
+function progressParts({ event, rate, leftMs }: Reading): string[] {
+  const of = (total: number | undefined, format: (count: number) => string) =>
+    total === undefined ? "" : ` of ${format(total)}`;
+  const { entries, entriesTotal, bytes, bytesTotal } = event;
+  return [
+    ...(bytesTotal === 0 ? [] : [`${formatBytes(bytes)}${of(bytesTotal, formatBytes)}`]),
+    ...(rate ? [`${formatBytes(rate)}/s`] : []),
+    ...(leftMs === undefined ? [] : [`${formatDuration(Math.max(1000, leftMs))} left`]),
+    `${formatCount(entries)}${of(entriesTotal, formatCount)} entries`,
+  ];
+}
+
+/** Progress where lines stay. */
+function progressLine(reading: Reading): string {
+  const percent = reading.share === undefined ? [] : [`${percentOf(reading.share)}%`];
+  return `working: ${[...percent, ...progressParts(reading)].join(", ")}`;
+}
+
+/** Progress in one line of at most `width` characters: what does not fit is left out from the end. */
+function progressBar(reading: Reading, width: number): string {
+  const { share } = reading;
+  let line = "working";
+  if (share !== undefined) {
+    const cells = width < 60 ? 10 : 24;
+    const done = Math.floor(share * cells);
+    const bar = "=".repeat(done) + (done < cells ? ">" : "") + " ".repeat(Math.max(0, cells - done - 1));
+    line = `[${bar}] ${String(percentOf(share)).padStart(3)}%`;
+  }
+  for (const part of progressParts(reading)) {
+    if (line.length + 2 + part.length > width) break;
+    line += `  ${part}`;
+  }
+  return line;
+}

@@ -1,0 +1,37 @@
+// The tables of the index, which both sides keep. It is a cache: deleting it costs time, never data.
+
+/** Schema number in `PRAGMA user_version`; an index of another schema is thrown away and made anew. */
+export const SCHEMA = 1;
+
+/** Makes the tables. Times are ns since the epoch, sizes bytes, digests 32 raw bytes. */
+export const CREATE = `
+  CREATE TABLE entry (
+    id      INTEGER PRIMARY KEY, -- 1 is the root; never used again within one session
+    parent  INTEGER NOT NULL,    -- id of the directory; 0 for the root, -1 for an entry parked in a slot
+    name    ANY NOT NULL,        -- text, or a blob where the name is not UTF-8; in a slot its number as text
+    kind    INTEGER NOT NULL,    -- 0 directory, 1 file, 2 symbolic link
+    mode    INTEGER NOT NULL,    -- permission bits
+    mtime   INTEGER NOT NULL,    -- modification time that the mirror has, or is to have
+    size    INTEGER NOT NULL,    -- of a file
+    average INTEGER NOT NULL,    -- class of a file's recipe
+    content BLOB,                -- file: its content id; symlink: its target; directory: its Merkle hash, NULL = not known now
+    recipe  BLOB,                -- file: its chunks (core/recipe.ts); NULL = not known
+    ino     INTEGER NOT NULL,    -- what lstat said when this row was true on this machine's disk: the inode number, 0 = not seen
+    seen_mtime INTEGER NOT NULL, --   the modification time
+    seen_ctime INTEGER NOT NULL, --   the status-change time, 0 where the file system layer cannot read it
+    racy    INTEGER NOT NULL     -- 1: seen so soon after its last change that one more could hide; look again
+  ) STRICT;
+  CREATE UNIQUE INDEX entry_place ON entry (parent, name);
+  CREATE INDEX entry_ino ON entry (ino) WHERE ino != 0;
+  CREATE INDEX entry_racy ON entry (racy) WHERE racy = 1;
+  -- Chunks of files in the mirror, so that content which is there already need not travel.
+  CREATE TABLE chunk (
+    digest  BLOB NOT NULL,       -- the first 16 bytes of the chunk's digest
+    entry   INTEGER NOT NULL,    -- the file that holds it
+    start   INTEGER NOT NULL,    -- where in the file
+    PRIMARY KEY (entry, start)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chunk_digest ON chunk (digest);
+  -- Facts about this index: which mirror it is of.
+  CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;

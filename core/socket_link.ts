@@ -1,0 +1,43 @@
+// A Link over a socket of node:net, as the `upgrade` event of node:http hands it out on both sides.
+
+import type { Socket } from "node:net";
+import { DisconnectedError } from "./errors.ts";
+import { Inbox, type Link, Window } from "./link.ts";
+import { LINK_WINDOW_BYTES } from "./limits.ts";
+
+/** Takes the socket over; `head` is what arrived behind the handshake already. */
+export function socketLink(socket: Socket, head: Uint8Array): Link {
+  const window = new Window();
+  let waiting = 0;
+  const inbox = new Inbox((bytes) => {
+    waiting -= bytes;
+    if (waiting <= LINK_WINDOW_BYTES / 2 && socket.isPaused()) socket.resume();
+  });
+  const receive = (bytes: Uint8Array) => {
+    waiting += bytes.length;
+    inbox.push(bytes);
+    if (waiting > LINK_WINDOW_BYTES) socket.pause();
+  };
+  const end = (error: Error | undefined) => {
+    inbox.end(error);
+    window.fail(error ?? new DisconnectedError("The connection is closed"));
+  };
+  socket.setNoDelay(true);
+  socket.on("data", (bytes: Uint8Array) => receive(new Uint8Array(bytes)));
+  socket.on("error", (error: Error) => end(new DisconnectedError(error.message, { cause: error })));
+  socket.on("close", () => end(undefined));
+  socket.on("end", () => end(undefined));
+  if (head.length > 0) receive(new Uint8Array(head));
+  return {
+    send: (bytes) => {
+      if (inbox.ended || socket.destroyed) return Promise.reject(new DisconnectedError("The connection is closed"));
+      socket.write(bytes, () => window.release(bytes.length));
+      return window.add(bytes.length);
+    },
+    receive: () => inbox.take(),
+    close: () => {
+      end(undefined);
+      socket.destroySoon();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+// Where a client keeps its private state: in the user's state folder, never in the source.
+
+import { createHash } from "node:crypto";
+
+/** The folder for all of dirsync's state, by the customs of the system. @throws {Error} If the user has no home. */
+export function stateFolder(env: (name: string) => string | undefined, windows: boolean): string {
+  if (windows) {
+    const local = env("LOCALAPPDATA");
+    if (local) return `${local}\\dirsync`;
+  } else {
+    const xdg = env("XDG_STATE_HOME");
+    if (xdg?.startsWith("/")) return `${xdg}/dirsync`;
+    const home = env("HOME");
+    if (home) return `${home}/.local/state/dirsync`;
+  }
+  throw new Error("there is no state folder for this user; name one with --state DIR");
+}
+
+/** The folder of one source within it. */
+export function sourceFolder(folder: string, source: string): string {
+  return `${folder}/${createHash("sha256").update(source).digest("hex").slice(0, 16)}`;
+}

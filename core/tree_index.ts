@@ -1,0 +1,439 @@
+// The index: a tree of entries in SQLite. On the server it is what the mirror holds; on the client what the mirror is
+// known to hold, or will hold once the steps under way are committed, so that plans are made against it. Keyed by node, not
+// by path: moving a directory, however large, changes one row.
+
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { createHash } from "node:crypto";
+import { Writer } from "./codec.ts";
+import { fromBytes, joinPath, namesOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { decodeRecipe, encodeRecipe } from "./recipe.ts";
+import { CREATE, SCHEMA } from "./schema.ts";
+import type { Digest, Entry, Kind, Recipe } from "./types.ts";
+import { writeEntry } from "./wire.ts";
+
+/** Row number of the root. */
+export const ROOT_ID = 1;
+/** Parent of what is parked in slots. */
+const SLOTS = -1;
+const KINDS: readonly Kind[] = ["dir", "file", "symlink"];
+
+/** What lstat said when a row was true on this machine's disk. A later lstat that says the same proves that it still is. */
+export interface Seen {
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Seen so soon after the last change that a further change could have left the times as they are. */
+  readonly racy: boolean;
+}
+
+/** An entry of the tree and where it hangs. */
+export interface Node {
+  readonly id: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly entry: Entry;
+  /** A directory's Merkle hash, if it is known now. */
+  readonly hash: Digest | undefined;
+  readonly seen: Seen | undefined;
+}
+
+type Cells = [
+  id: bigint,
+  parent: bigint,
+  name: string | Uint8Array,
+  kind: bigint,
+  mode: bigint,
+  mtime: bigint,
+  size: bigint,
+  average: bigint,
+  content: Uint8Array | null,
+  ino: bigint,
+  seenMtime: bigint,
+  seenCtime: bigint,
+  racy: bigint,
+];
+const COLUMNS = "id, parent, name, kind, mode, mtime, size, average, content, ino, seen_mtime, seen_ctime, racy";
+
+/** The tree and the chunks of one mirror, as far as this side knows it. */
+export class TreeIndex implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  /** Directories by path; emptied whenever a directory moves or goes. */
+  readonly #dirs = new Map<RelPath, number>();
+  /** Directories whose hash is known to be unknown, and so those above them. */
+  readonly #stale = new Set<number>();
+  #nextId: number;
+
+  /** @param file Path of the database, ":memory:" for one that is gone with the process. */
+  constructor(file: string) {
+    this.#db = openDatabase(file);
+    this.#nextId = Number((this.#db.prepare("SELECT max(id) AS id FROM entry").get() as { id: number }).id) + 1;
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+
+  /** Starts a transaction; what follows is kept by `commit` and undone by `rollback`. */
+  begin(): void {
+    this.#db.exec("BEGIN");
+  }
+
+  commit(): void {
+    this.#db.exec("COMMIT");
+  }
+
+  rollback(): void {
+    this.#db.exec("ROLLBACK");
+    this.#dirs.clear();
+    this.#stale.clear();
+  }
+
+  /** Forgets everything but an empty root. */
+  clear(): void {
+    this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM fact");
+    this.#dirs.clear();
+    this.#stale.clear();
+    addRoot(this.#db);
+    this.#nextId = ROOT_ID + 1;
+  }
+
+  fact(key: string): string | undefined {
+    return (this.#prepare("SELECT value FROM fact WHERE key = ?").get(key) as [string] | undefined)?.[0];
+  }
+
+  setFact(key: string, value: string): void {
+    this.#prepare("INSERT OR REPLACE INTO fact VALUES (?, ?)").run(key, value);
+  }
+
+  /** How many entries there are, the root not counted. */
+  count(): number {
+    return Number((this.#prepare("SELECT count(*) FROM entry").get() as unknown as [bigint])[0]) - 1;
+  }
+
+  get(id: number): Node | undefined {
+    return nodeOf(this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE id = ?`).get(id));
+  }
+
+  child(parent: number, name: string): Node | undefined {
+    return nodeOf(
+      this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`).get(parent, cellOf(name)),
+    );
+  }
+
+  /** The entries of a directory, in no order. */
+  children(parent: number): Node[] {
+    const rows = this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE parent = ?`).all(parent);
+    return rows.map((row) => nodeOf(row)!);
+  }
+
+  /** The entry at `path`, or undefined; symbolic links are not followed, nothing is below them. */
+  find(path: RelPath): Node | undefined {
+    if (path === ROOT) return this.get(ROOT_ID);
+    const cut = path.lastIndexOf("/");
+    const dir = this.#dirId(path.slice(0, Math.max(0, cut)) as RelPath);
+    return dir === undefined ? undefined : this.child(dir, path.slice(cut + 1));
+  }
+
+  /** Where an entry is now, or undefined if it waits in a slot (or below one). */
+  pathOf(id: number): RelPath | undefined {
+    const names: string[] = [];
+    const select = this.#prepare("SELECT parent, name FROM entry WHERE id = ?");
+    while (id !== ROOT_ID) {
+      const row = select.get(id) as unknown as [bigint, string | Uint8Array] | undefined;
+      if (!row || Number(row[0]) === SLOTS) return undefined;
+      names.push(textOf(row[1]));
+      id = Number(row[0]);
+    }
+    return names.reverse().reduce(joinPath, ROOT);
+  }
+
+  /** The entries that were seen with this inode number: more than one where files are hard links of each other. */
+  withInode(ino: bigint): Node[] {
+    if (ino === 0n) return [];
+    return this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE ino = ?`).all(ino).map((row) => nodeOf(row)!);
+  }
+
+  /** Ids of up to `most` entries that need a second look. */
+  racy(most: number): number[] {
+    return this.#prepare("SELECT id FROM entry WHERE racy = 1 LIMIT ?").all(most)
+      .map((row) => Number((row as unknown as [bigint])[0]));
+  }
+
+  /**
+   * Puts an entry under `name` in the directory `parent`. What was there of the same kind keeps its place, and a directory
+   * all that is in it; what was of another kind goes first, with all that is in it.
+   *
+   * @param recipe Of a file; undefined where it is not known.
+   * @returns Its id.
+   */
+  put(parent: number, name: string, entry: Entry, seen: Seen | undefined, recipe?: Recipe): number {
+    const old = this.child(parent, name);
+    if (old && old.entry.kind !== entry.kind) this.remove(old.id);
+    const id = old?.entry.kind === entry.kind ? old.id : this.#nextId++;
+    if (old?.entry.kind === "file") this.#forgetChunks(id);
+    const file = entry.kind === "file" ? entry : undefined;
+    const content = file ? hexToBytes(file.content) : entry.kind === "symlink" ? toBytes(entry.target) : null;
+    this.#prepare("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
+      id,
+      parent,
+      cellOf(name),
+      KINDS.indexOf(entry.kind),
+      entry.kind === "symlink" ? 0o777 : entry.mode,
+      entry.mtimeNs,
+      file?.size ?? 0,
+      file?.average ?? 0,
+      content,
+      recipe ? encodeRecipe(recipe) : null,
+      seen?.ino ?? 0n,
+      seen?.mtimeNs ?? 0n,
+      seen?.ctimeNs ?? 0n,
+      seen?.racy ? 1 : 0,
+    );
+    if (entry.kind === "dir") this.#stale.add(id);
+    this.#invalidate(parent);
+    return id;
+  }
+
+  /** Sets mode (of no meaning for symbolic links) and modification time. */
+  setMeta(node: Node, mode: number, mtimeNs: bigint): void {
+    this.#prepare("UPDATE entry SET mode = ?, mtime = ? WHERE id = ?").run(mode, mtimeNs, node.id);
+    this.#invalidate(node.parent);
+  }
+
+  /** Notes what lstat said, or with undefined that nothing is known of the disk. */
+  setSeen(id: number, seen: Seen | undefined): void {
+    this.#prepare("UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, racy = ? WHERE id = ?")
+      .run(seen?.ino ?? 0n, seen?.mtimeNs ?? 0n, seen?.ctimeNs ?? 0n, seen?.racy ? 1 : 0, id);
+  }
+
+  /** Moves an entry, with all that is in it; the place must be free. */
+  move(node: Node, parent: number, name: string): void {
+    this.#invalidate(node.parent);
+    this.#prepare("UPDATE entry SET parent = ?, name = ? WHERE id = ?").run(parent, cellOf(name), node.id);
+    if (node.entry.kind === "dir") this.#dirs.clear();
+    this.#invalidate(parent);
+  }
+
+  /** Puts an entry into a slot. */
+  park(node: Node, slot: number): void {
+    this.move(node, SLOTS, String(slot));
+  }
+
+  /** What a slot holds. */
+  parked(slot: number): Node | undefined {
+    return this.child(SLOTS, String(slot));
+  }
+
+  /** What all slots hold. */
+  parkedAll(): Node[] {
+    return this.children(SLOTS);
+  }
+
+  /** Removes an entry and all that is in it. @returns How many entries that were. */
+  remove(id: number): number {
+    const node = this.get(id);
+    if (!node) return 0;
+    const ids = [id];
+    if (node.entry.kind === "dir") {
+      const select = this.#prepare("SELECT id, kind FROM entry WHERE parent = ?");
+      for (let i = 0; i < ids.length; i++) {
+        for (const row of select.all(ids[i]!)) ids.push(Number((row as unknown as [bigint, bigint])[0]));
+      }
+      this.#dirs.clear();
+    }
+    const drop = this.#prepare("DELETE FROM entry WHERE id = ?");
+    for (const each of ids) {
+      drop.run(each);
+      this.#forgetChunks(each);
+    }
+    this.#invalidate(node.parent);
+    return ids.length;
+  }
+
+  /** The recipe of a file, if it is known. */
+  recipe(id: number): Recipe | undefined {
+    const row = this.#prepare("SELECT recipe FROM entry WHERE id = ?").get(id) as unknown as
+      | [Uint8Array | null]
+      | undefined;
+    return row?.[0] ? decodeRecipe(row[0]) : undefined;
+  }
+
+  /** Makes the chunks of a file known to `chunk`. */
+  addChunks(id: number, recipe: Recipe): void {
+    const insert = this.#prepare("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)");
+    let start = 0;
+    recipe.digests.forEach((digest, i) => {
+      insert.run(hexToBytes(digest.slice(0, 32)), id, start);
+      start += recipe.lengths[i]!;
+    });
+  }
+
+  /** A place where a chunk with this digest was: whoever reads it there checks it. */
+  chunk(digest: Digest): { id: number; start: number } | undefined {
+    const row = this.#prepare("SELECT entry, start FROM chunk WHERE digest = ? LIMIT 1").get(
+      hexToBytes(digest.slice(0, 32)),
+    );
+    if (!row) return undefined;
+    const [id, start] = row as unknown as [bigint, bigint];
+    return { id: Number(id), start: Number(start) };
+  }
+
+  /** Whether any chunk is known. */
+  hasChunks(): boolean {
+    return this.#prepare("SELECT 1 FROM chunk LIMIT 1").get() !== undefined;
+  }
+
+  /**
+   * The Merkle hash of the whole tree: equal hashes mean equal names, kinds, contents, targets, modes and times.
+   * Only directories below which something changed since the last call are gone through.
+   */
+  rootHash(): Digest {
+    const root = this.get(ROOT_ID)!;
+    const out = new Writer();
+    writeEntry(out, root.entry);
+    out.digest(this.dirHash(root));
+    return createHash("sha256").update(out.peek()).digest("hex");
+  }
+
+  /** The Merkle hash of what is in a directory. */
+  dirHash(dir: Node): Digest {
+    const known = dir.hash ?? this.get(dir.id)!.hash;
+    if (known !== undefined) return known;
+    const out = new Writer(65536);
+    const hash = createHash("sha256");
+    for (const node of this.children(dir.id).sort(byName)) {
+      out.text(node.name);
+      writeEntry(out, node.entry);
+      if (node.entry.kind === "dir") out.digest(this.dirHash(node));
+      if (out.length > 60000) hash.update(out.take());
+    }
+    const digest = hash.update(out.peek()).digest("hex");
+    this.#prepare("UPDATE entry SET content = ? WHERE id = ?").run(hexToBytes(digest), dir.id);
+    this.#stale.delete(dir.id);
+    return digest;
+  }
+
+  // A directory whose hash is not known has none above it known either, so the way up ends at the first such.
+  #invalidate(id: number): void {
+    const select = this.#prepare("SELECT parent FROM entry WHERE id = ?");
+    const update = this.#prepare("UPDATE entry SET content = NULL WHERE id = ? AND content IS NOT NULL");
+    while (id > 0 && !this.#stale.has(id)) {
+      this.#stale.add(id);
+      update.run(id);
+      const row = select.get(id) as unknown as [bigint] | undefined;
+      id = row ? Number(row[0]) : 0;
+    }
+  }
+
+  #dirId(path: RelPath): number | undefined {
+    if (path === ROOT) return ROOT_ID;
+    const known = this.#dirs.get(path);
+    if (known !== undefined) return known;
+    let id = ROOT_ID;
+    for (const name of namesOf(path)) {
+      const node = this.child(id, name);
+      if (node?.entry.kind !== "dir") return undefined;
+      id = node.id;
+    }
+    if (this.#dirs.size >= 10_000) this.#dirs.clear();
+    this.#dirs.set(path, id);
+    return id;
+  }
+
+  #forgetChunks(id: number): void {
+    this.#prepare("DELETE FROM chunk WHERE entry = ?").run(id);
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      (statement as StatementSync & { setReturnArrays(on: boolean): void }).setReturnArrays(true);
+      statement.setReadBigInts(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** The canonical order of names within a directory, under the Merkle hash. */
+export function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function openDatabase(file: string): DatabaseSync {
+  let db = new DatabaseSync(file);
+  const version = () => Number((db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
+  try {
+    // The index is a cache, but one that is to survive a crash of the process: WAL, no fsync for each transaction.
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+    if (version() !== SCHEMA && version() !== 0) throw new Error("another schema");
+    db.prepare("SELECT count(*) FROM sqlite_master").get();
+  } catch {
+    // Made by another version, or damaged: throw it away.
+    db.close();
+    for (const suffix of ["", "-wal", "-shm"]) {
+      try {
+        Deno.removeSync(file + suffix);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    db = new DatabaseSync(file);
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+  }
+  if (version() === 0) {
+    db.exec(`BEGIN; ${CREATE} PRAGMA user_version = ${SCHEMA};`);
+    addRoot(db);
+    db.exec("COMMIT");
+  }
+  return db;
+}
+
+function addRoot(db: DatabaseSync): void {
+  db.exec(`INSERT INTO entry VALUES (${ROOT_ID}, 0, '', 0, 493, 0, 0, 0, NULL, NULL, 0, 0, 0, 0)`);
+}
+
+function nodeOf(row: unknown): Node | undefined {
+  if (row === undefined) return undefined;
+  const [id, parent, name, kind, mode, mtimeNs, size, average, content, ino, seenMtime, seenCtime, racy] = row as Cells;
+  const isDir = kind === 0n;
+  const entry: Entry = isDir ? { kind: "dir", mode: Number(mode), mtimeNs } : kind === 1n
+    ? {
+      kind: "file",
+      mode: Number(mode),
+      mtimeNs,
+      size: Number(size),
+      average: Number(average),
+      content: bytesToHex(content!),
+    }
+    : { kind: "symlink", mtimeNs, target: fromBytes(content!) };
+  return {
+    id: Number(id),
+    parent: Number(parent),
+    name: textOf(name),
+    entry,
+    hash: isDir && content ? bytesToHex(content) : undefined,
+    seen: ino === 0n && seenMtime === 0n
+      ? undefined
+      : { ino, mtimeNs: seenMtime, ctimeNs: seenCtime, racy: racy === 1n },
+  };
+}
+
+// SQLite's text is UTF-8: a name that is not goes in as its bytes.
+function cellOf(name: string): string | Uint8Array {
+  return name.isWellFormed() ? name : toBytes(name);
+}
+
+function textOf(cell: string | Uint8Array): string {
+  return typeof cell === "string" ? cell : fromBytes(cell);
+}
+
+function hexToBytes(hex: string): Uint8Array {
+  return Uint8Array.fromHex(hex);
+}
+
+function bytesToHex(bytes: Uint8Array): string {
+  return bytes.toHex();
+}

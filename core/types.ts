@@ -1,0 +1,74 @@
+// The nouns of dirsync. Every stage speaks in these; none of them does I/O.
+
+import type { RelPath } from "./path.ts";
+
+/** What an entry of a mirrored tree can be. */
+export type Kind = "dir" | "file" | "symlink";
+
+/** A SHA-256 digest as 64 lower-case hexadecimal digits. */
+export type Digest = string;
+
+/**
+ * What a file is made of: the length in bytes and the digest of each of its chunks, in order.
+ * `average` is the class they were cut with (bytes, a power of two); it is part of the file's identity.
+ */
+export interface Recipe {
+  readonly average: number;
+  readonly lengths: readonly number[];
+  readonly digests: readonly Digest[];
+}
+
+/** A directory: permission bits (0..0o7777) and modification time (ns since the epoch). */
+export interface DirEntry {
+  readonly kind: "dir";
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+}
+
+/** A regular file. `content` identifies its recipe (see `contentOf`), `average` is that recipe's class. */
+export interface FileEntry {
+  readonly kind: "file";
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+  readonly size: number;
+  readonly average: number;
+  readonly content: Digest;
+}
+
+/** A symbolic link; `target` is the text of the link, never followed. */
+export interface SymlinkEntry {
+  readonly kind: "symlink";
+  readonly mtimeNs: bigint;
+  readonly target: string;
+}
+
+/** What a mirror holds under one path: everything that promise P1 compares. */
+export type Entry = DirEntry | FileEntry | SymlinkEntry;
+
+/**
+ * One step of a plan, in the order in which the mirror carries it out. Slots are numbered places in the mirror's private
+ * folder where entries wait whose own place is needed before theirs is free (two files that swap names, say).
+ */
+export type Step =
+  | { readonly op: "mkdir"; readonly path: RelPath; readonly entry: DirEntry }
+  /** Creates or replaces a file; its content has been staged before. */
+  | { readonly op: "file"; readonly path: RelPath; readonly entry: FileEntry }
+  | { readonly op: "symlink"; readonly path: RelPath; readonly entry: SymlinkEntry }
+  /** Sets mode and mtime of an entry that is there (of the root too); content and target stay. */
+  | { readonly op: "meta"; readonly path: RelPath; readonly mode: number; readonly mtimeNs: bigint }
+  /** Renames an entry, directories with all that is in them; a file or symlink at `to` is replaced in the same instant. */
+  | { readonly op: "move"; readonly from: RelPath; readonly to: RelPath }
+  /** Keeps an entry in a slot. With `stays`, a file remains visible under its path until it is replaced. */
+  | { readonly op: "park"; readonly path: RelPath; readonly slot: number; readonly stays: boolean }
+  | { readonly op: "unpark"; readonly slot: number; readonly to: RelPath }
+  /** Removes an entry, directories with all that is in them. */
+  | { readonly op: "remove"; readonly path: RelPath }
+  /** Removes what a slot holds. */
+  | { readonly op: "drop"; readonly slot: number };
+
+/** One path that could not be mirrored. It is retried; everything else goes on. */
+export interface Problem {
+  readonly path: RelPath;
+  /** One sentence without a period: what is wrong and, where it is not obvious, what to do. */
+  readonly message: string;
+}

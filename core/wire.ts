@@ -1,0 +1,523 @@
+// The protocol: which messages there are, and their bytes. Pure; no I/O.
+//
+// A connection starts as an HTTP/1.1 upgrade and is then two streams of frames: a 32-bit big-endian length, a type byte,
+// a body (the length counts type and body). The client sends steps as it plans them, with the content of files in
+// between, and `commit` where the mirror shall make them visible; it does not wait for an answer before it goes on. The
+// server answers `list`, `ask`, `commit`, `prove` and `ping` in the order in which they came.
+
+import { Reader, Writer } from "./codec.ts";
+import { DisconnectedError, PathError, ProtocolError } from "./errors.ts";
+import {
+  MAX_ASKED,
+  MAX_AVERAGE,
+  MAX_FILE_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_PATH_BYTES,
+  MAX_STEPS,
+  MAX_TARGET_BYTES,
+  MIN_AVERAGE,
+} from "./limits.ts";
+import type { Link } from "./link.ts";
+import { parsePath, type RelPath } from "./path.ts";
+import type { Digest, DirEntry, Entry, FileEntry, Problem, SymlinkEntry } from "./types.ts";
+
+/** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
+export const PROTOCOL = 1;
+/** What the HTTP upgrade asks for. */
+export const UPGRADE_PROTOCOL = "dirsync";
+/** Where it asks. */
+export const UPGRADE_PATH = "/dirsync";
+
+/** An entry of a directory of the mirror; `hash` is a directory's Merkle hash. */
+export interface ListedEntry {
+  readonly name: string;
+  readonly entry: Entry;
+  readonly hash?: Digest;
+}
+
+/** What the client sends. */
+export type ClientMessage =
+  | { type: "hello"; protocol: number; features: string[]; source: string; sourceId: string; dryRun: boolean }
+  | { type: "list"; path: RelPath }
+  /** Which of these chunks does the mirror hold? */
+  | { type: "ask"; digests: Digest[] }
+  | { type: "mkdir"; path: RelPath; entry: DirEntry }
+  /** Begins a file; `keep` refers to the file that the mirror holds at `base`. Its `content` comes with `fileEnd`. */
+  | { type: "file"; path: RelPath; mode: number; mtimeNs: bigint; size: number; average: number; base: RelPath }
+  /** The next chunk, in full. */
+  | { type: "literal"; bytes: Uint8Array }
+  /** The next `count` chunks are those of the base from number `index` on. */
+  | { type: "keep"; index: number; count: number }
+  /** The next chunk is one that the mirror said it holds. */
+  | { type: "known"; digest: Digest; length: number }
+  | { type: "fileEnd"; content: Digest }
+  /** The file begun is not to be: it changed while it was read. */
+  | { type: "fileAbort" }
+  | { type: "symlink"; path: RelPath; entry: SymlinkEntry }
+  | { type: "meta"; path: RelPath; mode: number; mtimeNs: bigint }
+  | { type: "move"; from: RelPath; to: RelPath }
+  | { type: "park"; path: RelPath; slot: number; stays: boolean }
+  | { type: "unpark"; slot: number; to: RelPath }
+  | { type: "remove"; path: RelPath }
+  | { type: "drop"; slot: number }
+  | { type: "commit" }
+  /** What is the mirror's root hash? */
+  | { type: "prove" }
+  | { type: "ping" };
+
+/** What the server sends. */
+export type ServerMessage =
+  /** `holdsContent`: whether it is worth asking for chunks; `average`: the size of chunks it would like, 0 = no wish. */
+  | {
+    type: "welcome";
+    features: string[];
+    mirror: string;
+    mirrorId: string;
+    root: Digest;
+    holdsContent: boolean;
+    average: number;
+  }
+  | { type: "refuse"; message: string; retry: boolean }
+  /** Still at work on an answer; may come at any time, and says only that. */
+  | { type: "wait" }
+  /** A part of a directory; with `more`, another part follows. A directory that is not there has no entries. */
+  | { type: "listing"; dir: DirEntry; more: boolean; entries: ListedEntry[] }
+  /** One bit for each digest asked for, the first in the lowest bit of the first byte. */
+  | { type: "holds"; bits: Uint8Array }
+  /** The steps since the last commit are durable, but for those that failed. */
+  | { type: "committed"; problems: Problem[] }
+  | { type: "proof"; root: Digest }
+  | { type: "pong" };
+
+/** Any message. */
+export type Message = ClientMessage | ServerMessage;
+
+const CLIENT_TYPES = [
+  "hello",
+  "list",
+  "ask",
+  "mkdir",
+  "file",
+  "literal",
+  "keep",
+  "known",
+  "fileEnd",
+  "fileAbort",
+  "symlink",
+  "meta",
+  "move",
+  "park",
+  "unpark",
+  "remove",
+  "drop",
+  "commit",
+  "prove",
+  "ping",
+] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
+const SERVER_TYPES = ["welcome", "refuse", "listing", "holds", "committed", "proof", "pong", "wait"] as const satisfies readonly ServerMessage[
+  "type"
+][];
+/** The type byte of server messages starts here. */
+const SERVER_BASE = 64;
+const CODES = new Map<string, number>([
+  ...CLIENT_TYPES.map((type, i) => [type, i + 1] as const),
+  ...SERVER_TYPES.map((type, i) => [type, SERVER_BASE + i] as const),
+]);
+
+/** Appends the frame of `message`. */
+export function writeMessage(out: Writer, message: Message): void {
+  const start = out.length;
+  out.u32(0);
+  out.u8(CODES.get(message.type)!);
+  writeBody(out, message);
+  out.patchU32(start, out.length - start - 4);
+}
+
+function writeBody(out: Writer, m: Message): void {
+  switch (m.type) {
+    case "hello":
+      out.uint(m.protocol);
+      writeTexts(out, m.features);
+      out.text(m.source);
+      out.text(m.sourceId);
+      return out.u8(m.dryRun ? 1 : 0);
+    case "list":
+      return out.text(m.path);
+    case "ask":
+      out.uint(m.digests.length);
+      return m.digests.forEach((digest) => out.digest(digest));
+    case "mkdir":
+    case "symlink":
+      out.text(m.path);
+      return writeEntry(out, m.entry);
+    case "file":
+      out.text(m.path);
+      out.uint(m.mode);
+      out.time(m.mtimeNs);
+      out.uint(m.size);
+      out.u8(Math.log2(m.average));
+      return out.text(m.base);
+    case "literal":
+      return out.raw(m.bytes);
+    case "keep":
+      out.uint(m.index);
+      return out.uint(m.count);
+    case "known":
+      out.digest(m.digest);
+      return out.uint(m.length);
+    case "fileEnd":
+      return out.digest(m.content);
+    case "meta":
+      out.text(m.path);
+      out.uint(m.mode);
+      return out.time(m.mtimeNs);
+    case "move":
+      out.text(m.from);
+      return out.text(m.to);
+    case "park":
+      out.text(m.path);
+      out.uint(m.slot);
+      return out.u8(m.stays ? 1 : 0);
+    case "unpark":
+      out.uint(m.slot);
+      return out.text(m.to);
+    case "remove":
+      return out.text(m.path);
+    case "drop":
+      return out.uint(m.slot);
+    case "welcome":
+      writeTexts(out, m.features);
+      out.text(m.mirror);
+      out.text(m.mirrorId);
+      out.digest(m.root);
+      out.u8(m.holdsContent ? 1 : 0);
+      return out.uint(m.average);
+    case "refuse":
+      out.text(m.message);
+      return out.u8(m.retry ? 1 : 0);
+    case "listing":
+      writeEntry(out, m.dir);
+      out.u8(m.more ? 1 : 0);
+      out.uint(m.entries.length);
+      return m.entries.forEach(({ name, entry, hash }) => {
+        out.text(name);
+        writeEntry(out, entry);
+        if (hash !== undefined) out.digest(hash);
+      });
+    case "holds":
+      return out.raw(m.bits);
+    case "committed":
+      out.uint(m.problems.length);
+      return m.problems.forEach(({ path, message }) => {
+        out.text(path);
+        out.text(message.slice(0, 1000));
+      });
+    case "proof":
+      return out.digest(m.root);
+    case "fileAbort":
+    case "commit":
+    case "prove":
+    case "ping":
+    case "pong":
+    case "wait":
+      return;
+  }
+}
+
+function writeTexts(out: Writer, texts: readonly string[]): void {
+  out.uint(texts.length);
+  texts.forEach((text) => out.text(text));
+}
+
+const KINDS = ["dir", "file", "symlink"] as const;
+
+/** The canonical bytes of an entry, on the wire and under the Merkle hash. */
+export function writeEntry(out: Writer, entry: Entry): void {
+  out.u8(KINDS.indexOf(entry.kind));
+  out.time(entry.mtimeNs);
+  switch (entry.kind) {
+    case "dir":
+      return out.uint(entry.mode);
+    case "file":
+      out.uint(entry.mode);
+      out.uint(entry.size);
+      out.u8(Math.log2(entry.average));
+      return out.digest(entry.content);
+    case "symlink":
+      return out.text(entry.target);
+  }
+}
+
+/**
+ * Reads the message of one frame (without its length), as sent by a client.
+ * @throws {ProtocolError} If it is not exactly one valid message.
+ */
+export function readClientMessage(frame: Uint8Array): ClientMessage {
+  return readFrame(frame, (code, read) => {
+    const type = CLIENT_TYPES[code - 1];
+    if (type === undefined) throw new ProtocolError(`Unknown message type ${code}`);
+    return readClientBody(type, read);
+  });
+}
+
+/** Reads the message of one frame as sent by a server. @throws {ProtocolError} If it is not exactly one valid message. */
+export function readServerMessage(frame: Uint8Array): ServerMessage {
+  return readFrame(frame, (code, read) => {
+    const type = SERVER_TYPES[code - SERVER_BASE];
+    if (type === undefined) throw new ProtocolError(`Unknown message type ${code}`);
+    return readServerBody(type, read);
+  });
+}
+
+function readFrame<M>(frame: Uint8Array, readBody: (code: number, read: Reader) => M): M {
+  const read = new Reader(frame);
+  try {
+    const message = readBody(read.u8(), read);
+    read.end();
+    return message;
+  } catch (error) {
+    if (error instanceof PathError) throw new ProtocolError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessage {
+  switch (type) {
+    case "hello": {
+      const protocol = read.uint();
+      // What follows is another version's own affair.
+      if (protocol !== PROTOCOL) {
+        read.raw(read.left);
+        return { type, protocol, features: [], source: "", sourceId: "", dryRun: false };
+      }
+      return {
+        type,
+        protocol,
+        features: readTexts(read),
+        source: read.text(),
+        sourceId: read.text(),
+        dryRun: readFlag(read),
+      };
+    }
+    case "list":
+      return { type, path: readPath(read) };
+    case "ask":
+      return { type, digests: Array.from({ length: read.uint(MAX_ASKED) }, () => read.digest()) };
+    case "mkdir": {
+      const path = readPath(read);
+      return { type, path, entry: readEntryOf(read, "dir") };
+    }
+    case "symlink": {
+      const path = readPath(read);
+      return { type, path, entry: readEntryOf(read, "symlink") };
+    }
+    case "file":
+      return {
+        type,
+        path: readPath(read),
+        mode: readMode(read),
+        mtimeNs: read.time(),
+        size: read.uint(MAX_FILE_BYTES),
+        average: readAverage(read),
+        base: readPath(read),
+      };
+    case "literal":
+      return { type, bytes: read.raw(read.left) };
+    case "keep":
+      return { type, index: read.uint(), count: read.uint() };
+    case "known":
+      return { type, digest: read.digest(), length: read.uint(MAX_AVERAGE * 4) };
+    case "fileEnd":
+      return { type, content: read.digest() };
+    case "meta":
+      return { type, path: readPath(read), mode: readMode(read), mtimeNs: read.time() };
+    case "move":
+      return { type, from: readPath(read), to: readPath(read) };
+    case "park":
+      return { type, path: readPath(read), slot: read.uint(MAX_STEPS), stays: readFlag(read) };
+    case "unpark":
+      return { type, slot: read.uint(MAX_STEPS), to: readPath(read) };
+    case "remove":
+      return { type, path: readPath(read) };
+    case "drop":
+      return { type, slot: read.uint(MAX_STEPS) };
+    case "fileAbort":
+    case "commit":
+    case "prove":
+    case "ping":
+      return { type };
+  }
+}
+
+function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessage {
+  switch (type) {
+    case "welcome":
+      return {
+        type,
+        features: readTexts(read),
+        mirror: read.text(),
+        mirrorId: readId(read),
+        root: read.digest(),
+        holdsContent: readFlag(read),
+        average: read.uint(MAX_AVERAGE),
+      };
+    case "refuse":
+      return { type, message: read.text(), retry: readFlag(read) };
+    case "listing": {
+      const dir = readEntryOf(read, "dir"), more = readFlag(read);
+      const entries = Array.from({ length: read.uint(MAX_MESSAGE_BYTES) }, () => {
+        const name = readName(read), entry = readEntry(read);
+        return entry.kind === "dir" ? { name, entry, hash: read.digest() } : { name, entry };
+      });
+      return { type, dir, more, entries };
+    }
+    case "holds":
+      return { type, bits: read.raw(read.left) };
+    case "committed":
+      return {
+        type,
+        problems: Array.from({ length: read.uint(MAX_STEPS) }, () => ({ path: readPath(read), message: read.text() })),
+      };
+    case "proof":
+      return { type, root: read.digest() };
+    case "pong":
+    case "wait":
+      return { type };
+  }
+}
+
+/** Reads what `writeEntry` wrote. @throws {ProtocolError} If it is not valid. */
+export function readEntry(read: Reader): Entry {
+  const kind = KINDS[read.u8()];
+  const mtimeNs = read.time();
+  switch (kind) {
+    case "dir":
+      return { kind, mtimeNs, mode: readMode(read) };
+    case "file":
+      return {
+        kind,
+        mtimeNs,
+        mode: readMode(read),
+        size: read.uint(MAX_FILE_BYTES),
+        average: readAverage(read),
+        content: read.digest(),
+      };
+    case "symlink": {
+      const target = read.text(MAX_TARGET_BYTES);
+      if (target === "" || target.includes("\0")) throw new ProtocolError("A symbolic link has an impossible target");
+      return { kind, mtimeNs, target };
+    }
+  }
+  throw new ProtocolError("Unknown kind of entry");
+}
+
+function readEntryOf<K extends Entry["kind"]>(read: Reader, kind: K): Entry & { kind: K } {
+  const entry = readEntry(read);
+  if (entry.kind !== kind) throw new ProtocolError(`Expected a ${kind}, got a ${entry.kind}`);
+  return entry as Entry & { kind: K };
+}
+
+function readTexts(read: Reader): string[] {
+  return Array.from({ length: read.uint(64) }, () => read.text());
+}
+
+function readPath(read: Reader): RelPath {
+  return parsePath(read.text(MAX_PATH_BYTES));
+}
+
+function readName(read: Reader): string {
+  const name = parsePath(read.text(MAX_PATH_BYTES));
+  if (name === "" || name.includes("/")) throw new ProtocolError("Expected one name");
+  return name;
+}
+
+function readId(read: Reader): string {
+  const id = read.text();
+  if (!/^[0-9a-f-]{8,64}$/.test(id)) throw new ProtocolError("An id has an impossible form");
+  return id;
+}
+
+function readMode(read: Reader): number {
+  return read.uint(0o7777);
+}
+
+function readFlag(read: Reader): boolean {
+  const flag = read.u8();
+  if (flag > 1) throw new ProtocolError("A flag is neither 0 nor 1");
+  return flag === 1;
+}
+
+function readAverage(read: Reader): number {
+  const average = 2 ** read.u8();
+  if (average < MIN_AVERAGE || average > MAX_AVERAGE) {
+    throw new ProtocolError(`Chunks of ${average} bytes are not possible`);
+  }
+  return average;
+}
+
+/** Frames of a link, one after the other. */
+export class FrameReader {
+  #buffer: Uint8Array = new Uint8Array();
+  #at = 0;
+  /** Bytes received so far. */
+  received = 0;
+
+  constructor(readonly link: Link) {}
+
+  /**
+   * The next frame (type and body) if it is here already; a view, valid until the next call.
+   * @throws {ProtocolError} If its length is impossible.
+   */
+  take(): Uint8Array | undefined {
+    const have = this.#buffer.length - this.#at;
+    if (have < 4) return undefined;
+    const length = this.#length();
+    if (have < 4 + length) return undefined;
+    const from = this.#at + 4;
+    this.#at = from + length;
+    return this.#buffer.subarray(from, this.#at);
+  }
+
+  /**
+   * Waits for more bytes, for a whole frame where one has begun.
+   * @returns Whether there were any; false is the end.
+   * @throws {DisconnectedError} If the connection broke, or ended within a frame.
+   */
+  async fill(): Promise<boolean> {
+    const parts = this.#at < this.#buffer.length ? [this.#buffer.subarray(this.#at)] : [];
+    let have = this.#buffer.length - this.#at;
+    const want = have < 4 ? have + 1 : 4 + this.#length();
+    while (have < want) {
+      const bytes = await this.link.receive();
+      if (!bytes) {
+        if (have > 0) throw new DisconnectedError("The connection ended in the middle of a message");
+        return false;
+      }
+      this.received += bytes.length;
+      parts.push(bytes);
+      have += bytes.length;
+    }
+    this.#buffer = parts.length === 1 ? parts[0]! : join(parts, have);
+    this.#at = 0;
+    return true;
+  }
+
+  #length(): number {
+    const b = this.#buffer, i = this.#at;
+    const length = b[i]! * 2 ** 24 + (b[i + 1]! << 16) + (b[i + 2]! << 8) + b[i + 3]!;
+    if (length === 0 || length > MAX_MESSAGE_BYTES) {
+      throw new ProtocolError(`A message of ${length} bytes is not possible`);
+    }
+    return length;
+  }
+}
+
+function join(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,80 @@
+// The program: reads the command line, runs the server or the client, turns how that ends into an exit status.
+
+import { runClient } from "./client/client.ts";
+import { systemClock } from "./core/clock.ts";
+import { FatalError, UsageError } from "./core/errors.ts";
+import { parseCommandLine } from "./core/options.ts";
+import { createReport } from "./core/report.ts";
+import { escapeText } from "./core/text.ts";
+import config from "./deno.json" with { type: "json" };
+import { runServer } from "./server/server.ts";
+
+export const VERSION: string = config.version;
+/** How long a stop may take before it is cut short (ms). */
+const STOP_MS = 2000;
+
+/** Runs what the command line asks for. Resolves to the exit status. */
+async function run(args: string[]): Promise<number> {
+  const command = parseCommandLine(args);
+  if (command.command === "help") return print(Deno.stdout, command.text);
+  if (command.command === "version") return print(Deno.stdout, `dirsync ${VERSION}\n`);
+  const columns = () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80;
+  const report = createReport({
+    output: command.options.output,
+    terminal: { isTerminal: Deno.stdout.isTerminal(), columns, color: !Deno.noColor },
+    write: (text) => print(Deno.stdout, text),
+    warn: (text) => print(Deno.stderr, text),
+    clock: systemClock,
+  });
+  const deps = { emit: report.emit, clock: systemClock, signal: stopSignal(report.close) };
+  try {
+    if (command.command === "server") return await runServer(command.options, deps);
+    return await runClient(command.options, deps);
+  } finally {
+    report.close();
+  }
+}
+
+/** A signal that Ctrl+C and the like abort. Asked again, or not obeyed in time, they end the program at once. */
+function stopSignal(beforeExit: () => void): AbortSignal {
+  const controller = new AbortController();
+  const exit = () => (beforeExit(), Deno.exit(0));
+  const stop = () => {
+    if (controller.signal.aborted) exit();
+    setTimeout(exit, STOP_MS);
+    controller.abort();
+  };
+  Deno.addSignalListener("SIGINT", stop);
+  Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", stop);
+  return controller.signal;
+}
+
+/** Writes text and returns 0. A reader that has gone away (`dirsync ... | head`) is no error. */
+function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): number {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += stream.writeSync(bytes.subarray(at));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) return 0;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+  return 0;
+}
+
+/** Tells in one line why the program ends. Returns the exit status. */
+function explain(error: unknown): number {
+  const expected = error instanceof UsageError || error instanceof FatalError;
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  print(Deno.stderr, `dirsync: ${expected ? "" : "internal error: "}${escapeText(message)}\n`);
+  const isTraced = !expected && (Deno.args.includes("--verbose") || Deno.env.get("DIRSYNC_DEBUG"));
+  if (isTraced) print(Deno.stderr, `${stack?.split("\n").map(escapeText).join("\n")}\n`);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+if (import.meta.main) {
+  addEventListener("unhandledrejection", (event) => Deno.exit(explain(event.reason)));
+  addEventListener("error", (event) => Deno.exit(explain(event.error)));
+  Deno.exit(await run(Deno.args).catch(explain));
+}

@@ -1,0 +1,55 @@
+// The journal: which steps the commit under way consists of, on the disk before the first of them is carried out. After a crash
+// they are all carried out again (each may have been already); a journal that was not written to its end means that none was.
+
+import { createHash } from "node:crypto";
+import { type FileSystem, removeTree } from "../core/fs.ts";
+import { parsePath, type RelPath } from "../core/path.ts";
+import type { Step } from "../core/types.ts";
+import { JOURNAL, PRIVATE_DIR } from "./places.ts";
+
+/**
+ * A step of a commit. A file's says where it was staged; `ino` is the inode number of what is renamed or removed, as far as
+ * it was known before the commit, by which it can be told after a crash whether that has been done.
+ */
+export type CommitStep =
+  & (Exclude<Step, { op: "file" }> | (Extract<Step, { op: "file" }> & { readonly at: RelPath }))
+  & { readonly ino?: bigint };
+
+/** Writes what is about to be done. On return it is on the disk, if `fsync`. */
+export function writeJournal(fs: FileSystem, steps: readonly CommitStep[], fsync: boolean): void {
+  const text = JSON.stringify(steps, (_, value) => typeof value === "bigint" ? { ns: String(value) } : value);
+  const bytes = new TextEncoder().encode(`${createHash("sha256").update(text).digest("hex")}\n${text}`);
+  removeTree(fs, JOURNAL);
+  using file = fs.createFile(JOURNAL, 0o600);
+  file.write(bytes);
+  if (!fsync) return;
+  file.sync();
+  fs.syncDir(PRIVATE_DIR);
+}
+
+/** Forgets it: everything in it is done and durable. */
+export function clearJournal(fs: FileSystem): void {
+  removeTree(fs, JOURNAL);
+}
+
+/** The steps that were about to be done when the server stopped; none where that cannot be told. */
+export function readJournal(fs: FileSystem): CommitStep[] {
+  const stat = fs.lstat(JOURNAL);
+  if (stat?.kind !== "file") return [];
+  const bytes = new Uint8Array(stat.size);
+  using file = fs.openFile(JOURNAL);
+  file.readAt(0, bytes);
+  const text = new TextDecoder().decode(bytes);
+  const body = text.slice(65);
+  if (createHash("sha256").update(body).digest("hex") !== text.slice(0, 64)) return [];
+  const steps = JSON.parse(
+    body,
+    (_, value) => typeof value?.ns === "string" ? BigInt(value.ns) : value,
+  ) as CommitStep[];
+  for (const step of steps) {
+    for (const key of ["path", "from", "to"] as const) {
+      if (key in step) parsePath((step as Record<string, unknown>)[key] as string);
+    }
+  }
+  return steps;
+}

@@ -1,0 +1,174 @@
+// The mirror: a directory, the index of what it holds, and the private folder. One for the life of a server; sessions come and
+// go. Nothing of ours is on the disk before the first client pushes.
+
+import type { Clock } from "../core/clock.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { Emit } from "../core/events.ts";
+import { type FileSystem, removeTree } from "../core/fs.ts";
+import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
+import type { Problem } from "../core/types.ts";
+import { Commit, type IndexedStep } from "./commit.ts";
+import { clearJournal, type CommitStep, readJournal, writeJournal } from "./journal.ts";
+import { rescan, scanMirror } from "./mirror_scan.ts";
+import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
+import { emptySlots, redo } from "./recover.ts";
+
+/** The mirror's world. */
+export interface MirrorDeps {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Opens the index in the private folder, or one in memory before there is such a folder. */
+  readonly openIndex: (where: "folder" | "memory") => TreeIndex;
+  readonly randomId: () => string;
+  readonly fsync: boolean;
+}
+
+/** The thread is given back to others at least this often (ms). */
+const YIELD_MS = 40;
+
+/** The directory that the server keeps. */
+export class Mirror implements Disposable {
+  readonly #deps: MirrorDeps;
+  #index: TreeIndex | undefined;
+  #inFolder = false;
+  #pusher: string | undefined;
+
+  constructor(deps: MirrorDeps) {
+    this.#deps = deps;
+  }
+
+  [Symbol.dispose](): void {
+    this.#index?.[Symbol.dispose]();
+    this.#index = undefined;
+  }
+
+  get fs(): FileSystem {
+    return this.#deps.fs;
+  }
+
+  /** What the mirror holds; only after `open`. */
+  get index(): TreeIndex {
+    return this.#index!;
+  }
+
+  /** Id of this mirror's index, as long as it lives. */
+  get id(): string {
+    return this.index.fact("mirror id")!;
+  }
+
+  /** Who pushes now, if anybody does. */
+  get pusher(): string | undefined {
+    return this.#pusher;
+  }
+
+  /** Makes `who` the one that pushes. @returns Gives that up. */
+  claim(who: string): () => void {
+    this.#pusher = who;
+    return () => this.#pusher = undefined;
+  }
+
+  /**
+   * Makes sure that the index is true: repairs what a crash left, scans the directory.
+   * @param toPush Whether the private folder may be made.
+   * @param waiting Called now and then while it takes long; rejects to stop.
+   */
+  async open(toPush: boolean, waiting: () => Promise<void>): Promise<void> {
+    const { fs, emit, openIndex, randomId } = this.#deps;
+    const hasFolder = fs.lstat(PRIVATE_DIR)?.kind === "dir";
+    if (this.#index && this.#inFolder !== (hasFolder || toPush)) this[Symbol.dispose]();
+    if (hasFolder) this.#recover();
+    if (toPush) this.#makeFolder();
+    if (!this.#index) {
+      this.#inFolder = hasFolder || toPush;
+      this.#index = openIndex(this.#inFolder ? "folder" : "memory");
+      if (!this.#index.fact("mirror id")) this.#index.setFact("mirror id", randomId());
+      emit({ event: "scanning", dir: "" });
+    }
+    if (this.#pusher === undefined) emptySlots(fs, this.#index);
+    await this.#keepTrue((deps) => scanMirror(deps), waiting);
+  }
+
+  /**
+   * Carries steps out; on return those that succeeded are durable.
+   * @param wrong Files that were found to be other than the index says: they are read anew.
+   * @returns The paths that failed.
+   */
+  async commit(
+    steps: readonly IndexedStep[],
+    wrong: ReadonlySet<RelPath>,
+    waiting: () => Promise<void>,
+  ): Promise<Problem[]> {
+    const { fs, fsync } = this.#deps;
+    const { index } = this;
+    const commit = new Commit(fs, index);
+    writeJournal(fs, steps.map((step) => journalStep(index, step)), fsync);
+    index.begin();
+    try {
+      for (const step of steps) commit.run(step);
+      commit.finish(fsync);
+      for (const path of wrong) {
+        const node = index.find(path);
+        if (node) index.setSeen(node.id, undefined);
+      }
+    } finally {
+      index.commit();
+    }
+    clearJournal(fs);
+    const doubtful = new Set([...commit.doubtful, ...[...wrong].map(parentOf)]);
+    for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);
+    return commit.problems;
+  }
+
+  /** Carries out again what a crash interrupted, and clears what nobody will come for. */
+  #recover(): void {
+    const { fs } = this.#deps;
+    const steps = readJournal(fs);
+    if (steps.length > 0) {
+      redo(fs, steps);
+      clearJournal(fs);
+    }
+    removeTree(fs, STAGE_DIR);
+  }
+
+  #makeFolder(): void {
+    const { fs } = this.#deps;
+    const root = fs.lstat(ROOT)!;
+    if (!fs.lstat(PRIVATE_DIR)) {
+      fs.mkdir(PRIVATE_DIR, 0o700);
+      fs.setMeta(ROOT, { mode: root.mode, mtimeNs: root.mtimeNs });
+    }
+    for (const dir of [STAGE_DIR, SLOT_DIR]) if (!fs.lstat(dir)) fs.mkdir(dir, 0o700);
+  }
+
+  async #keepTrue(
+    scan: (deps: Parameters<typeof scanMirror>[0]) => Promise<void>,
+    waiting: () => Promise<void>,
+  ): Promise<void> {
+    const { fs, clock, emit } = this.#deps;
+    const { index } = this;
+    let yielded = clock.now();
+    const breathe = () => {
+      if (clock.now() - yielded < YIELD_MS) return undefined;
+      return (async () => {
+        await clock.sleep(0);
+        await waiting();
+        yielded = clock.now();
+      })();
+    };
+    const problem = (path: RelPath, error: unknown) => emit({ event: "problem", path, message: reasonOf(error) });
+    index.begin();
+    try {
+      await scan({ fs, index, breathe, problem });
+    } finally {
+      index.commit();
+    }
+  }
+}
+
+function journalStep(index: TreeIndex, { recipe: _, ...step }: IndexedStep): CommitStep {
+  const from = step.op === "move" ? step.from : step.op === "park" || step.op === "remove" ? step.path : undefined;
+  const ino = from === undefined ? undefined : index.find(from)?.seen?.ino;
+  return ino === undefined ? step : { ...step, ino };
+}

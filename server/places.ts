@@ -1,0 +1,19 @@
+// Where the mirror keeps what is its own: all in one private folder at its root, so on its own file system.
+
+import { joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts";
+
+/** The private folder. */
+export const PRIVATE_DIR = joinPath(ROOT, PRIVATE);
+/** New versions of files until they are committed. */
+export const STAGE_DIR = joinPath(PRIVATE_DIR, "stage");
+/** Entries between two places. */
+export const SLOT_DIR = joinPath(PRIVATE_DIR, "slots");
+/** The commit under way. */
+export const JOURNAL = joinPath(PRIVATE_DIR, "journal");
+/** The index, and what SQLite puts beside it. */
+export const INDEX_NAME = "index.sqlite";
+
+/** Place of slot number `slot`. */
+export function slotPath(slot: number): RelPath {
+  return joinPath(SLOT_DIR, String(slot));
+}

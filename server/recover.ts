@@ -1,0 +1,73 @@
+// After a crash in the middle of a commit: carries out on the disk what its journal says and what has not been done yet. Only
+// the disk is asked what has been done; nothing is renamed or removed but the very inode that the journal names.
+
+import { type FileSystem, removeTree } from "../core/fs.ts";
+import { joinPath, type RelPath } from "../core/path.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
+import type { CommitStep } from "./journal.ts";
+import { SLOT_DIR, slotPath } from "./places.ts";
+
+/** Carries out the steps of an interrupted commit, each of which may have been carried out already. */
+export function redo(fs: FileSystem, steps: readonly CommitStep[]): void {
+  for (const step of steps) {
+    try {
+      redoStep(fs, step);
+    } catch {
+      // It cannot be done now: the scan that follows tells what is there, and the client sends what is missing.
+    }
+  }
+}
+
+function redoStep(fs: FileSystem, step: CommitStep): void {
+  const is = (path: RelPath) => step.ino !== undefined && step.ino !== 0n && fs.lstat(path)?.ino === step.ino;
+  switch (step.op) {
+    case "mkdir":
+      if (!fs.lstat(step.path)) fs.mkdir(step.path, step.entry.mode | 0o700);
+      return;
+    case "file":
+      if (fs.lstat(step.at)) fs.rename(step.at, step.path);
+      return;
+    case "symlink":
+      if (!fs.lstat(step.path)) fs.symlink(step.path, step.entry.target);
+      return;
+    case "meta": {
+      const kind = fs.lstat(step.path)?.kind;
+      if (kind) fs.setMeta(step.path, kind === "symlink" ? { mtimeNs: step.mtimeNs } : step);
+      return;
+    }
+    case "move":
+      if (is(step.from)) fs.rename(step.from, step.to);
+      return;
+    case "park":
+      if (is(step.path) && !fs.lstat(slotPath(step.slot))) {
+        if (step.stays) fs.link(step.path, slotPath(step.slot));
+        else fs.rename(step.path, slotPath(step.slot));
+      }
+      return;
+    case "unpark":
+      if (fs.lstat(slotPath(step.slot))) fs.rename(slotPath(step.slot), step.to);
+      return;
+    case "remove":
+      if (is(step.path)) removeTree(fs, step.path);
+      return;
+    case "drop":
+      return removeTree(fs, slotPath(step.slot));
+  }
+}
+
+/**
+ * Empties the slots that a client left behind when it went away: what the index knows by its inode at a place that is free goes
+ * back there; the rest, replaced or removed at its place, goes.
+ */
+export function emptySlots(fs: FileSystem, index: TreeIndex): void {
+  if (fs.lstat(SLOT_DIR)?.kind !== "dir") return;
+  for (const { name, stat } of fs.list(SLOT_DIR)) {
+    const slot = joinPath(SLOT_DIR, name);
+    const home = index.withInode(stat.ino).map(({ id }) => index.pathOf(id)).find((path) =>
+      path !== undefined && !fs.lstat(path)
+    );
+    if (home !== undefined) fs.rename(slot, home);
+    else removeTree(fs, slot);
+  }
+  for (const node of index.parkedAll()) index.remove(node.id);
+}

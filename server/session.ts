@@ -1,0 +1,307 @@
+// One client's connection: its messages in, steps gathered, answers out. Whatever the client sends, the worst that it can do
+// is to lose its connection.
+
+import type { Clock } from "../core/clock.ts";
+import { Writer } from "../core/codec.ts";
+import { DisconnectedError, ProtocolError } from "../core/errors.ts";
+import { type Change, type ChangeKind, type Emit, tellChanges } from "../core/events.ts";
+import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
+import type { Link } from "../core/link.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Digest, Problem } from "../core/types.ts";
+import {
+  type ClientMessage,
+  FrameReader,
+  type ListedEntry,
+  PROTOCOL,
+  readClientMessage,
+  type ServerMessage,
+  writeMessage,
+} from "../core/wire.ts";
+import { byName } from "../core/tree_index.ts";
+import type { IndexedStep } from "./commit.ts";
+import type { Mirror } from "./mirror.ts";
+import { Stage } from "./stage.ts";
+
+/** What a session works with. */
+export interface SessionDeps {
+  readonly mirror: Mirror;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Name of the mirror for people. */
+  readonly name: string;
+  /** Average chunk size to wish for, 0 for none. */
+  readonly average: number;
+  readonly fsync: boolean;
+  /** Tell every change by name, however many there are. */
+  readonly everyChange: boolean;
+}
+
+/** How long a client may take to introduce itself (ms). */
+const HELLO_MS = 10_000;
+/** Entries in one part of a listing. */
+const LISTING_PART = 4096;
+/** A client that waits is told so this often (ms). */
+const WAITING_MS = 5_000;
+
+/** Serves a client until it goes away. Never throws. */
+export async function serve(link: Link, deps: SessionDeps): Promise<void> {
+  const session = new Session(link, deps);
+  const abort = () => link.close();
+  deps.signal.addEventListener("abort", abort);
+  try {
+    await session.run();
+    session.left("it disconnected");
+  } catch (error) {
+    if (error instanceof ProtocolError) await session.refuse(error.message, true);
+    session.left((error as Error).message);
+    if (!(error instanceof DisconnectedError || error instanceof ProtocolError || deps.signal.aborted)) {
+      deps.emit({ event: "warning", message: `a client's session ended: ${(error as Error).stack ?? error}` });
+    }
+  } finally {
+    deps.signal.removeEventListener("abort", abort);
+    session.close();
+    link.close();
+  }
+}
+
+class Session {
+  readonly #link: Link;
+  readonly #deps: SessionDeps;
+  readonly #frames: FrameReader;
+  readonly #out = new Writer();
+  readonly #ended = new AbortController();
+  #stage: Stage | undefined;
+  #steps: IndexedStep[] = [];
+  #problems: Problem[] = [];
+  #peer: string | undefined;
+  #release: (() => void) | undefined;
+  #heardAt: number;
+  #toldAt: number;
+
+  constructor(link: Link, deps: SessionDeps) {
+    this.#link = link;
+    this.#deps = deps;
+    this.#frames = new FrameReader(link);
+    this.#heardAt = this.#toldAt = deps.clock.now();
+  }
+
+  async run(): Promise<void> {
+    this.#watchSilence(HELLO_MS);
+    const hello = await this.#first();
+    if (!hello) return;
+    const { mirror, emit, fsync, name, average } = this.#deps;
+    if (!hello.dryRun) {
+      if (mirror.pusher !== undefined) {
+        return await this.refuse(`another client pushes to this mirror: ${mirror.pusher}`, true);
+      }
+      this.#release = mirror.claim(hello.source);
+      this.#peer = hello.source;
+      emit({ event: "connected", peer: hello.source });
+    }
+    await mirror.open(!hello.dryRun, () => this.#waiting());
+    this.#stage = new Stage(mirror.fs, mirror.index, fsync);
+    const { index, id } = mirror;
+    const root = index.rootHash(), holdsContent = index.hasChunks();
+    this.#answer({ type: "welcome", features: [], mirror: name, mirrorId: id, root, holdsContent, average });
+    await this.#flush();
+    this.#watchSilence(PEER_SILENCE_MS);
+    do {
+      for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) {
+        await this.#handle(readClientMessage(frame), hello.dryRun);
+      }
+      await this.#flush();
+    } while (await this.#fill());
+  }
+
+  /** Tells the client why it is sent away. */
+  async refuse(message: string, retry: boolean): Promise<void> {
+    this.#answer({ type: "refuse", message, retry });
+    await this.#flush().catch(() => {});
+  }
+
+  /** Tells people that the client has gone. */
+  left(reason: string): void {
+    if (this.#peer !== undefined) this.#deps.emit({ event: "disconnected", peer: this.#peer, reason });
+    this.#peer = undefined;
+  }
+
+  close(): void {
+    this.#ended.abort();
+    this.#stage?.abort();
+    this.#release?.();
+  }
+
+  async #first(): Promise<ClientMessage & { type: "hello" } | undefined> {
+    let frame = this.#frames.take();
+    while (!frame) {
+      if (!await this.#fill()) return undefined;
+      frame = this.#frames.take();
+    }
+    const hello = readClientMessage(frame);
+    if (hello.type !== "hello") throw new ProtocolError("The first message must be a hello");
+    if (hello.protocol !== PROTOCOL) {
+      const newer = hello.protocol > PROTOCOL
+        ? "the server is older than the client"
+        : "the client is older than the server";
+      await this.refuse(`${newer} (protocol ${PROTOCOL} here, ${hello.protocol} there): update it`, false);
+      return undefined;
+    }
+    return hello;
+  }
+
+  async #handle(message: ClientMessage, dryRun: boolean): Promise<void> {
+    const { mirror } = this.#deps;
+    const stage = this.#stage!;
+    if (dryRun && !["list", "ask", "prove", "ping"].includes(message.type)) {
+      throw new ProtocolError("A dry run changes nothing");
+    }
+    switch (message.type) {
+      case "hello":
+        throw new ProtocolError("A second hello");
+      case "ping":
+        return this.#answer({ type: "pong" });
+      case "list":
+        return this.#list(message.path);
+      case "ask":
+        return this.#answer({ type: "holds", bits: this.#holds(message.digests) });
+      case "prove":
+        return this.#answer({ type: "proof", root: mirror.index.rootHash() });
+      case "file":
+        return stage.begin(message);
+      case "literal":
+        return stage.literal(message.bytes);
+      case "keep":
+        return stage.keep(message.index, message.count);
+      case "known":
+        return stage.known(message.digest, message.length);
+      case "fileAbort":
+        return stage.abort();
+      case "fileEnd": {
+        const staged = stage.end(message.content);
+        if ("reason" in staged) this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
+        else this.#add({ op: "file", ...staged });
+        return;
+      }
+      case "commit":
+        return await this.#commit();
+      default: {
+        const { type, ...rest } = message;
+        return this.#add({ op: type, ...rest } as IndexedStep);
+      }
+    }
+  }
+
+  #add(step: IndexedStep): void {
+    if (this.#steps.length >= MAX_STEPS) throw new ProtocolError("A commit has too many steps");
+    this.#steps.push(step);
+  }
+
+  async #commit(): Promise<void> {
+    const { mirror, emit, everyChange } = this.#deps;
+    const stage = this.#stage!;
+    const steps = this.#steps, staged = this.#problems;
+    this.#steps = [];
+    this.#problems = [];
+    const changes = steps.flatMap((step) => changeOf(step, mirror));
+    const failed = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());
+    stage.wrong.clear();
+    const problems = [...staged, ...failed];
+    this.#answer({ type: "committed", problems });
+    const paths = new Set(problems.map(({ path }) => path));
+    const done = changes.filter(({ path }) => !paths.has(path as RelPath));
+    tellChanges(done, emit, everyChange);
+    for (const problem of problems) emit({ event: "problem", ...problem });
+  }
+
+  #list(path: RelPath): void {
+    const { index } = this.#deps.mirror;
+    const node = index.find(path);
+    const dir = node?.entry.kind === "dir" ? node.entry : { kind: "dir", mode: 0, mtimeNs: 0n } as const;
+    const entries: ListedEntry[] = (node?.entry.kind === "dir" ? index.children(node.id).sort(byName) : []).map(
+      (child) => {
+        const { name, entry } = child;
+        return entry.kind === "dir" ? { name, entry, hash: index.dirHash(child) } : { name, entry };
+      },
+    );
+    do {
+      const part = entries.splice(0, LISTING_PART);
+      this.#answer({ type: "listing", dir, more: entries.length > 0, entries: part });
+    } while (entries.length > 0);
+  }
+
+  #holds(digests: readonly Digest[]): Uint8Array {
+    const bits = new Uint8Array(Math.ceil(digests.length / 8));
+    const { index } = this.#deps.mirror;
+    digests.forEach((digest, i) => {
+      if (index.chunk(digest)) bits[i >> 3]! |= 1 << (i & 7);
+    });
+    return bits;
+  }
+
+  async #fill(): Promise<boolean> {
+    const filled = await this.#frames.fill();
+    this.#heardAt = this.#deps.clock.now();
+    return filled;
+  }
+
+  #answer(message: ServerMessage): void {
+    writeMessage(this.#out, message);
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#out.length > 0) await this.#link.send(this.#out.take());
+  }
+
+  /** Tells a client whose answer takes long that we are still there. */
+  async #waiting(): Promise<void> {
+    const now = this.#deps.clock.now();
+    this.#heardAt = now;
+    if (this.#ended.signal.aborted || this.#deps.signal.aborted) throw new DisconnectedError("stopped");
+    if (now - this.#toldAt < WAITING_MS) return;
+    this.#toldAt = now;
+    this.#answer({ type: "wait" });
+    await this.#flush();
+  }
+
+  /** Ends the connection of a client that says nothing for `ms`, from now on. */
+  async #watchSilence(ms: number): Promise<void> {
+    const { clock } = this.#deps;
+    const { signal } = this.#ended;
+    this.#heardAt = clock.now();
+    for (let left = ms; left > 0 && !signal.aborted; left = this.#heardAt + ms - clock.now()) {
+      await clock.sleep(left, signal);
+    }
+    if (!signal.aborted) this.#link.close();
+  }
+}
+
+/** What a step is to a person. */
+function changeOf(step: IndexedStep, { index }: Mirror): Change[] {
+  const kindAt = (path: RelPath) => index.find(path)?.entry.kind;
+  switch (step.op) {
+    case "mkdir":
+      return [{ change: "create", kind: "dir", path: step.path }];
+    case "file":
+      return [{
+        change: kindAt(step.path) ? "update" : "create",
+        kind: "file",
+        path: step.path,
+        size: step.entry.size,
+      }];
+    case "symlink":
+      return [{ change: kindAt(step.path) ? "update" : "create", kind: "symlink", path: step.path }];
+    case "move":
+      return [{ change: "move", kind: kindAt(step.from) ?? "file", path: step.to, from: step.from }];
+    case "remove":
+      return [{ change: "delete", kind: kindAt(step.path) ?? "file", path: step.path }];
+    case "meta": {
+      // A directory's time changes with every entry made in it: nothing to tell a person about.
+      const kind = kindAt(step.path);
+      return kind === "dir" ? [] : [{ change: "metadata", kind: kind ?? "file", path: step.path }];
+    }
+    default:
+      return [];
+  }
+}

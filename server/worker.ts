@@ -1,0 +1,43 @@
+// The server's Worker: builds the mirror's world out of this machine and serves the connections that the main thread accepts.
+
+import { systemClock } from "../core/clock.ts";
+import { type EngineSide, runEngine } from "../core/host.ts";
+import { PortableFs } from "../core/portable_fs.ts";
+import { randomId } from "../core/random.ts";
+import { TreeIndex } from "../core/tree_index.ts";
+import { Mirror } from "./mirror.ts";
+import { INDEX_NAME, PRIVATE_DIR } from "./places.ts";
+import { serve } from "./session.ts";
+
+/** How to start. */
+export interface ServerStart {
+  /** The mirror, absolute. */
+  readonly dir: string;
+  /** Name of the mirror for people. */
+  readonly name: string;
+  /** Average chunk size to wish for, 0 for none. */
+  readonly average: number;
+  readonly fsync: boolean;
+  readonly everyChange: boolean;
+}
+
+runEngine<ServerStart, never, never>(
+  async ({ dir, name, average, fsync, everyChange }, side: EngineSide<never, never>) => {
+    const { emit, signal } = side;
+    // Modes are set as the source has them, whatever this process was started with.
+    if (Deno.build.os !== "windows") Deno.umask(0o022);
+    const openIndex = (where: "folder" | "memory") =>
+      new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
+    const clock = systemClock;
+    using mirror = new Mirror({ fs: new PortableFs(dir), clock, emit, openIndex, randomId, fsync });
+    const sessions = new Set<Promise<void>>();
+    side.onLink = (link) => {
+      const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange });
+      sessions.add(session);
+      session.then(() => sessions.delete(session));
+    };
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await Promise.all(sessions);
+    return 0;
+  },
+);

@@ -1,0 +1,210 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ProblemError } from "../../core/errors.ts";
+import { joinPath, parsePath as p, ROOT } from "../../core/path.ts";
+import { PortableFs, windowsPath } from "../../core/portable_fs.ts";
+import { MemoryFs } from "../support/memory_fs.ts";
+import { TempDir } from "../support/temp_dir.ts";
+import { fileSystemContract } from "./file_system_contract.ts";
+
+const WINDOWS = Deno.build.os === "windows";
+
+fileSystemContract("MemoryFs", () => ({ fs: makeMemoryFs(), [Symbol.dispose]() {} }));
+
+fileSystemContract("PortableFs", () => {
+  const dir = new TempDir();
+  return { fs: new PortableFs(dir.path), [Symbol.dispose]: () => dir[Symbol.dispose]() };
+});
+
+/** Its clock goes one microsecond further with every look. */
+function makeMemoryFs(): MemoryFs {
+  let now = 1_700_000_000_000_000_000n;
+  return new MemoryFs(() => now += 1_000n);
+}
+
+/** Runs a shell command in `dir`, for what Deno cannot make. */
+function shell(dir: string, command: string): void {
+  const { success, stderr } = new Deno.Command("sh", { args: ["-c", command], cwd: dir }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+Deno.test({
+  name: "PortableFs: list() names entries whose name is not UTF-8, once, as what cannot be mirrored",
+  // macOS refuses such names.
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    using dir = new TempDir();
+    const fs = new PortableFs(dir.path);
+    shell(dir.path, `touch "$(printf 'a\\377')" "$(printf 'a\\376')"; touch "$(printf 'b\\357\\277\\275')"`);
+    const listed = fs.list(ROOT).sort((a, b) => a.name < b.name ? -1 : 1);
+    assertEquals(listed.map(({ name, stat }) => [name, stat.kind]), [["a\uFFFD", "other"], ["b\uFFFD", "file"]]);
+    assertEquals(fs.lstat(p("a\uFFFD")), undefined);
+  },
+});
+
+Deno.test({
+  name: "PortableFs: names and targets that are not UTF-8 are problems, never other names",
+  ignore: WINDOWS,
+  fn() {
+    using dir = new TempDir();
+    const fs = new PortableFs(dir.path);
+    const path = joinPath(ROOT, "a\udcff");
+    assertThrows(() => fs.lstat(path), ProblemError, "not UTF-8");
+    assertThrows(() => fs.createFile(path, 0o644), ProblemError, "not UTF-8");
+    assertThrows(() => fs.rename(path, p("b")), ProblemError, "not UTF-8");
+    assertThrows(() => fs.symlink(p("link"), "a\udcff"), ProblemError, "not UTF-8");
+    assertEquals(fs.list(ROOT), []);
+    shell(dir.path, `ln -s "$(printf 't\\377')" link`);
+    assertThrows(() => fs.readLink(p("link")), ProblemError, "not UTF-8");
+  },
+});
+
+Deno.test({
+  name: "PortableFs: openFile() refuses a FIFO without waiting for a writer",
+  ignore: WINDOWS,
+  fn() {
+    using dir = new TempDir();
+    const fs = new PortableFs(dir.path);
+    shell(dir.path, "mkfifo fifo");
+    assertEquals(fs.lstat(p("fifo"))?.kind, "other");
+    assertThrows(() => fs.openFile(p("fifo")), ProblemError, "FIFO");
+    fs.unlink(p("fifo"));
+    assertEquals(fs.list(ROOT), []);
+  },
+});
+
+Deno.test({
+  name: "PortableFs: the root may be the root of the file system",
+  ignore: WINDOWS,
+  fn() {
+    using dir = new TempDir();
+    const fs = new PortableFs("/");
+    assertEquals(fs.lstat(ROOT)?.kind, "dir");
+    assertEquals(fs.lstat(p(dir.path.slice(1)))?.kind, "dir");
+    assertEquals(fs.list(p(dir.path.slice(1))), []);
+  },
+});
+
+Deno.test("windowsPath() makes one path of root and names", () => {
+  assertEquals(windowsPath("C:\\tree", ROOT), "C:\\tree");
+  assertEquals(windowsPath("C:/tree", p("a/b c")), "C:\\tree\\a\\b c");
+  assertEquals(windowsPath("C:\\", p("a")), "C:\\a");
+  assertEquals(windowsPath("\\\\host\\share", p("a")), "\\\\host\\share\\a");
+});
+
+Deno.test("windowsPath() marks long paths", () => {
+  const long = p(`${"x".repeat(200)}/${"y".repeat(200)}`);
+  const tail = long.replace("/", "\\");
+  assertEquals(windowsPath("C:\\tree", long), `\\\\?\\C:\\tree\\${tail}`);
+  assertEquals(windowsPath("\\\\host\\share", long), `\\\\?\\UNC\\host\\share\\${tail}`);
+  assertEquals(windowsPath("\\\\?\\C:\\tree", long), `\\\\?\\C:\\tree\\${tail}`);
+});
+
+Deno.test("windowsPath() refuses names that lead elsewhere or that Windows would change", () => {
+  for (
+    const name of [
+      "a\\b",
+      "..\\..\\x",
+      "C:",
+      "a:stream",
+      "a?",
+      "a*",
+      'a"',
+      "a<b",
+      "a|b",
+      "a\nb",
+      "dot.",
+      "space ",
+      "...",
+      "con",
+      "NUL",
+      "nul.txt",
+      "nul .txt",
+      "Com1",
+      "lpt².log",
+      "CONIN$",
+    ]
+  ) {
+    assertThrows(() => windowsPath("C:\\tree", p(name)), ProblemError, "Windows does not allow", name);
+    assertThrows(() => windowsPath("C:\\tree", p(`${name}/file`)), ProblemError, "Windows does not allow", name);
+  }
+  for (const name of ["console", "com", "com10", "null", ".con", "a.con", "-x", "ü", " a", ".a"]) {
+    assertEquals(windowsPath("C:\\tree", p(name)), `C:\\tree\\${name}`);
+  }
+});
+
+Deno.test("MemoryFs: writeFile() and appendFile() change a file in place and its time", () => {
+  const fs = makeMemoryFs();
+  fs.writeFile(p("a"), "abc");
+  const before = fs.lstat(p("a"))!;
+  fs.writeFile(p("a"), new Uint8Array([1, 2]));
+  fs.appendFile(p("a"), "z");
+  const after = fs.lstat(p("a"))!;
+  assertEquals([...fs.readFile(p("a"))], [1, 2, 122]);
+  assertEquals([after.ino, after.size], [before.ino, 3]);
+  assert(after.mtimeNs > before.mtimeNs && after.ctimeNs === after.mtimeNs);
+});
+
+Deno.test("MemoryFs: an open file sees what is written in place", () => {
+  const fs = makeMemoryFs();
+  fs.writeFile(p("a"), "abc");
+  using file = fs.openFile(p("a"));
+  const before = file.stat();
+  fs.appendFile(p("a"), "def");
+  assertEquals(file.stat().size, 6);
+  assert(file.stat().mtimeNs > before.mtimeNs);
+  fs.writeFile(p("a"), "x");
+  assertEquals(file.readAt(0, new Uint8Array(10)), 1);
+});
+
+Deno.test("MemoryFs: ctime changes with content, metadata, names and parent of an entry", () => {
+  const fs = makeMemoryFs();
+  fs.writeFile(p("a"), "abc");
+  fs.mkdir(p("d"), 0o755);
+  let path = p("a");
+  const changes = (change: () => void) => {
+    const before = fs.lstat(path)!.ctimeNs;
+    change();
+    return fs.lstat(path)!.ctimeNs > before;
+  };
+  assert(changes(() => fs.writeFile(path, "x")));
+  assert(changes(() => fs.appendFile(path, "x")));
+  assert(changes(() => fs.setMeta(path, { mtimeNs: 0n })));
+  assert(changes(() => fs.link(path, p("b"))));
+  assert(changes(() => fs.unlink(p("b"))));
+  assert(changes(() => fs.rename(p("a"), path = p("d/a"))));
+  fs.link(path, p("b"));
+  fs.writeFile(p("c"), "");
+  assert(changes(() => fs.rename(p("c"), p("b"))));
+  assert(!changes(() => fs.list(p("d"))));
+  assert(!changes(() => fs.readFile(path)));
+  assertEquals(fs.lstat(path)!.mtimeNs, 0n);
+});
+
+Deno.test("MemoryFs: tree() describes all but inodes, in canonical order", () => {
+  const fs = makeMemoryFs();
+  const mtimeNs = 5n;
+  fs.mkdir(joinPath(ROOT, ".dirsync"), 0o700);
+  fs.writeFile(p("b"), "text");
+  fs.writeFile(p("a!"), new Uint8Array([0xff, 65]));
+  fs.mkdir(p("a"), 0o711);
+  fs.writeFile(p("a/big"), "x".repeat(257));
+  fs.symlink(p("a/link"), "../b");
+  fs.makeOther(p("fifo"));
+  for (const path of ["b", "a!", "a/big", "a/link", "a", "fifo", ""]) fs.setMeta(p(path), { mtimeNs });
+  assertEquals(Object.keys(fs.tree()), [".dirsync", "a", "a/big", "a/link", "a!", "b", "fifo"]);
+  const { ["a/big"]: big, ...rest } = fs.tree({ withoutPrivate: true });
+  assertEquals(rest, {
+    "a": { kind: "dir", mode: 0o711, mtimeNs },
+    "a/link": { kind: "symlink", mode: 0o777, mtimeNs, target: "../b" },
+    "a!": { kind: "file", mode: 0o644, mtimeNs, size: 2, content: "\udcffA" },
+    "b": { kind: "file", mode: 0o644, mtimeNs, size: 4, content: "text" },
+    "fifo": { kind: "other", mode: 0o644, mtimeNs },
+  });
+  assertEquals([big!.size, big!.content!.length], [257, "sha256:".length + 64]);
+});
+
+Deno.test("MemoryFs: names that are not UTF-8 are names like others", () => {
+  const fs = makeMemoryFs();
+  fs.writeFile(joinPath(ROOT, "a\udcff"), "");
+  assertEquals(fs.list(ROOT).map(({ name }) => name), ["a\udcff"]);
+});

@@ -1,0 +1,409 @@
+// A file system in memory that behaves as a POSIX one does: inodes, hard links, times kept to the nanosecond, the same
+// errors. Nothing in it depends on chance or on the real clock. Unlike POSIX it refuses (ENOTDIR) a symbolic link in the
+// middle of a path, and it does not check permissions: it is like a disk seen by root.
+
+import { createHash } from "node:crypto";
+import { ProblemError } from "../../core/errors.ts";
+import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile } from "../../core/fs.ts";
+import {
+  fromBytes,
+  isPrivateName,
+  isWithin,
+  joinPath,
+  nameOf,
+  namesOf,
+  parentOf,
+  type RelPath,
+  ROOT,
+  toBytes,
+} from "../../core/path.ts";
+import { MAX_NAME_BYTES } from "../../core/limits.ts";
+
+/** One entry as `tree` describes it; what two of them have in common is equal by `assertEquals`. */
+export interface TreeEntry {
+  readonly kind: Stat["kind"];
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+  /** Of files: bytes. */
+  readonly size?: number;
+  /** Of files: the content as text up to 256 bytes, "sha256:..." above. */
+  readonly content?: string;
+  /** Of symbolic links. */
+  readonly target?: string;
+}
+
+/** What `tree` leaves out. */
+export interface TreeOptions {
+  /** Whether dirsync's private folder is left out. @default {false} */
+  readonly withoutPrivate?: boolean;
+}
+
+interface Inode {
+  readonly ino: bigint;
+  mode: number;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
+interface DirNode extends Inode {
+  readonly kind: "dir";
+  readonly children: Map<string, Node>;
+}
+
+interface FileNode extends Inode {
+  readonly kind: "file";
+  /** The content and room to grow. */
+  bytes: Uint8Array<ArrayBuffer>;
+  size: number;
+}
+
+interface LinkNode extends Inode {
+  readonly kind: "symlink";
+  readonly target: string;
+}
+
+interface OtherNode extends Inode {
+  readonly kind: "other";
+}
+
+type Node = DirNode | FileNode | LinkNode | OtherNode;
+
+/** A place for an entry: its directory, its name there and what is there now. */
+interface Place {
+  readonly dir: DirNode;
+  readonly name: string;
+  readonly node: Node | undefined;
+}
+
+const ERRORS = {
+  EPERM: [1, "Operation not permitted", Deno.errors.PermissionDenied],
+  ENOENT: [2, "No such file or directory", Deno.errors.NotFound],
+  EACCES: [13, "Permission denied", Deno.errors.PermissionDenied],
+  EBUSY: [16, "Device or resource busy", Deno.errors.Busy],
+  EEXIST: [17, "File exists", Deno.errors.AlreadyExists],
+  ENOTDIR: [20, "Not a directory", Deno.errors.NotADirectory],
+  EISDIR: [21, "Is a directory", Deno.errors.IsADirectory],
+  EINVAL: [22, "Invalid argument", TypeError],
+  ENOSPC: [28, "No space left on device", Error],
+  ENAMETOOLONG: [36, "File name too long", Error],
+  ENOTEMPTY: [39, "Directory not empty", Error],
+  ELOOP: [40, "Too many levels of symbolic links", Deno.errors.FilesystemLoop],
+} as const;
+
+/** Name of an error of the system. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The error that Deno throws when the system call `call` on `path` fails with `code`. */
+export function systemError(code: ErrorCode, call: string, path: string): Error {
+  const [number, text, type] = ERRORS[code];
+  return Object.assign(new type(`${text} (os error ${number}): ${call} '${path}'`), { code });
+}
+
+/** A file system in memory. */
+export class MemoryFs implements FileSystem {
+  readonly features: FsFeatures = { layer: "memory", timeStepNs: 1n, modes: true, inodes: true };
+  readonly #now: () => bigint;
+  readonly #root: DirNode;
+  #lastIno = 1n;
+
+  /** @param now The time, ns since the epoch. */
+  constructor(now: () => bigint) {
+    this.#now = now;
+    this.#root = { kind: "dir", children: new Map(), ...this.#inode(0o755) };
+  }
+
+  list(dir: RelPath): Listed[] {
+    const node = this.#get(dir, "readdir");
+    if (node.kind !== "dir") throw systemError("ENOTDIR", "readdir", dir);
+    return Array.from(node.children, ([name, child]) => ({ name, stat: toStat(child) }));
+  }
+
+  lstat(path: RelPath): Stat | undefined {
+    const node = this.#find(path);
+    if (node === "ENAMETOOLONG") throw systemError(node, "lstat", path);
+    return typeof node === "string" ? undefined : toStat(node);
+  }
+
+  readLink(path: RelPath): string {
+    const node = this.#get(path, "readlink");
+    if (node.kind !== "symlink") throw systemError("EINVAL", "readlink", path);
+    return node.target;
+  }
+
+  openFile(path: RelPath): ReadableFile {
+    return new MemoryReadable(this.#file(path, "open"));
+  }
+
+  createFile(path: RelPath, mode: number): WritableFile {
+    const place = this.#vacancy(path, "open");
+    const node: FileNode = { kind: "file", bytes: new Uint8Array(), size: 0, ...this.#inode(mode) };
+    this.#put(place, node);
+    return new MemoryWritable(node, this.#now);
+  }
+
+  mkdir(path: RelPath, mode: number): void {
+    this.#put(this.#vacancy(path, "mkdir"), { kind: "dir", children: new Map(), ...this.#inode(mode) });
+  }
+
+  symlink(path: RelPath, target: string): void {
+    if (target === "") throw systemError("ENOENT", "symlink", path);
+    this.#put(this.#vacancy(path, "symlink"), { kind: "symlink", target, ...this.#inode(0o777) });
+  }
+
+  link(from: RelPath, to: RelPath): void {
+    const node = this.#get(from, "link");
+    const place = this.#vacancy(to, "link");
+    if (node.kind === "dir") throw systemError("EPERM", "link", from);
+    this.#put(place, node);
+    node.ctimeNs = place.dir.ctimeNs;
+  }
+
+  rename(from: RelPath, to: RelPath): void {
+    const source = this.#place(from, "rename");
+    const target = this.#place(to, "rename");
+    const moved = source.node;
+    if (!moved) throw systemError("ENOENT", "rename", from);
+    if (to !== from && isWithin(to, from)) throw systemError("EINVAL", "rename", to);
+    // Two names of one file: POSIX leaves both.
+    if (target.node === moved) return;
+    if (target.node) checkReplaceable(moved, target.node, to);
+    source.dir.children.delete(source.name);
+    target.dir.children.set(target.name, moved);
+    const now = this.#now();
+    for (const dir of [source.dir, target.dir]) dir.mtimeNs = dir.ctimeNs = now;
+    moved.ctimeNs = now;
+    if (target.node) target.node.ctimeNs = now;
+  }
+
+  unlink(path: RelPath): void {
+    const { kind } = this.#get(path, "unlink");
+    if (kind === "dir") throw systemError("EISDIR", "unlink", path);
+    this.#take(this.#place(path, "unlink"));
+  }
+
+  rmdir(path: RelPath): void {
+    const node = this.#get(path, "rmdir");
+    if (node.kind !== "dir") throw systemError("ENOTDIR", "rmdir", path);
+    if (node.children.size > 0) throw systemError("ENOTEMPTY", "rmdir", path);
+    this.#take(this.#place(path, "rmdir"));
+  }
+
+  setMeta(path: RelPath, meta: Meta): void {
+    applyMeta(this.#get(path, "utime"), meta, this.#now());
+  }
+
+  syncDir(dir: RelPath): void {
+    this.#get(dir, "open");
+  }
+
+  /** Replaces what is in a file in place, as editors may do; makes the file if there is none. */
+  writeFile(path: RelPath, content: Uint8Array | string): void {
+    const node = this.#find(path);
+    if (node === "ENOENT") {
+      using file = this.createFile(path, 0o644);
+      return file.write(contentOf(content));
+    }
+    const file = this.#file(path, "open");
+    file.bytes = new Uint8Array();
+    file.size = 0;
+    writeAt(file, 0, contentOf(content));
+    file.mtimeNs = file.ctimeNs = this.#now();
+  }
+
+  /** Adds to the end of a file. */
+  appendFile(path: RelPath, content: Uint8Array | string): void {
+    const file = this.#file(path, "open");
+    writeAt(file, file.size, contentOf(content));
+    file.mtimeNs = file.ctimeNs = this.#now();
+  }
+
+  /** What is in a file; the caller's own copy. */
+  readFile(path: RelPath): Uint8Array<ArrayBuffer> {
+    const file = this.#file(path, "open");
+    return file.bytes.slice(0, file.size);
+  }
+
+  /** Makes an entry that is not mirrored, such as a FIFO. */
+  makeOther(path: RelPath): void {
+    this.#put(this.#vacancy(path, "mknod"), { kind: "other", ...this.#inode(0o644) });
+  }
+
+  /** All that is below the root, by path in canonical order, without inode numbers and ctimes. */
+  tree(options: TreeOptions = {}): Record<string, TreeEntry> {
+    const entries: Record<string, TreeEntry> = {};
+    const describe = (dir: DirNode, path: RelPath) => {
+      for (const name of [...dir.children.keys()].sort()) {
+        if (options.withoutPrivate && path === ROOT && isPrivateName(name)) continue;
+        const child = dir.children.get(name)!;
+        const childPath = joinPath(path, name);
+        entries[childPath] = toTreeEntry(child);
+        if (child.kind === "dir") describe(child, childPath);
+      }
+    };
+    describe(this.#root, ROOT);
+    return entries;
+  }
+
+  #inode(mode: number): Inode {
+    const now = this.#now();
+    return { ino: ++this.#lastIno, mode: mode & 0o7777, mtimeNs: now, ctimeNs: now };
+  }
+
+  /** What is at `path`, or why nothing is. */
+  #find(path: RelPath): Node | "ENOENT" | "ENOTDIR" | "ENAMETOOLONG" {
+    let node: Node = this.#root;
+    for (const name of namesOf(path)) {
+      if (node.kind !== "dir") return "ENOTDIR";
+      const child: Node | undefined = node.children.get(name);
+      if (!child) return isTooLong(name) ? "ENAMETOOLONG" : "ENOENT";
+      node = child;
+    }
+    return node;
+  }
+
+  #get(path: RelPath, call: string): Node {
+    const node = this.#find(path);
+    if (typeof node === "string") throw systemError(node, call, path);
+    return node;
+  }
+
+  #file(path: RelPath, call: string): FileNode {
+    const node = this.#get(path, call);
+    if (node.kind === "file") return node;
+    if (node.kind === "other") throw new ProblemError("it is a device, socket or FIFO");
+    throw systemError(node.kind === "dir" ? "EISDIR" : "ELOOP", call, path);
+  }
+
+  #place(path: RelPath, call: string): Place {
+    if (path === ROOT) throw systemError("EBUSY", call, path);
+    const dir = this.#get(parentOf(path), call);
+    if (dir.kind !== "dir") throw systemError("ENOTDIR", call, path);
+    const name = nameOf(path);
+    if (isTooLong(name)) throw systemError("ENAMETOOLONG", call, path);
+    return { dir, name, node: dir.children.get(name) };
+  }
+
+  #vacancy(path: RelPath, call: string): Place {
+    const place = path === ROOT ? undefined : this.#place(path, call);
+    if (!place || place.node) throw systemError("EEXIST", call, path);
+    return place;
+  }
+
+  #put({ dir, name }: Place, node: Node): void {
+    dir.children.set(name, node);
+    dir.mtimeNs = dir.ctimeNs = this.#now();
+  }
+
+  #take({ dir, name, node }: Place): void {
+    dir.children.delete(name);
+    dir.mtimeNs = dir.ctimeNs = this.#now();
+    if (node) node.ctimeNs = dir.ctimeNs;
+  }
+}
+
+class MemoryReadable implements ReadableFile {
+  #node: FileNode | undefined;
+
+  constructor(node: FileNode) {
+    this.#node = node;
+  }
+
+  stat(): Stat {
+    return toStat(opened(this.#node));
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    const { bytes, size } = opened(this.#node);
+    const part = bytes.subarray(offset, Math.max(offset, Math.min(size, offset + into.length)));
+    into.set(part);
+    return part.length;
+  }
+
+  [Symbol.dispose](): void {
+    this.#node = undefined;
+  }
+}
+
+class MemoryWritable implements WritableFile {
+  readonly #now: () => bigint;
+  #node: FileNode | undefined;
+  #at = 0;
+
+  constructor(node: FileNode, now: () => bigint) {
+    this.#node = node;
+    this.#now = now;
+  }
+
+  write(bytes: Uint8Array): void {
+    const node = opened(this.#node);
+    if (bytes.length === 0) return;
+    writeAt(node, this.#at, bytes);
+    this.#at += bytes.length;
+    node.mtimeNs = node.ctimeNs = this.#now();
+  }
+
+  setMeta(meta: Meta): void {
+    applyMeta(opened(this.#node), meta, this.#now());
+  }
+
+  sync(): void {
+    opened(this.#node);
+  }
+
+  [Symbol.dispose](): void {
+    this.#node = undefined;
+  }
+}
+
+function opened(node: FileNode | undefined): FileNode {
+  if (!node) throw new Deno.errors.BadResource("Bad resource ID");
+  return node;
+}
+
+function writeAt(node: FileNode, at: number, bytes: Uint8Array): void {
+  const end = at + bytes.length;
+  if (end > node.bytes.length) {
+    const grown = new Uint8Array(Math.max(end, node.bytes.length * 2));
+    grown.set(node.bytes.subarray(0, node.size));
+    node.bytes = grown;
+  }
+  node.bytes.set(bytes, at);
+  node.size = Math.max(node.size, end);
+}
+
+function applyMeta(node: Node, meta: Meta, now: bigint): void {
+  if (meta.mode !== undefined && node.kind !== "symlink") node.mode = meta.mode & 0o7777;
+  node.mtimeNs = meta.mtimeNs;
+  node.ctimeNs = now;
+}
+
+function checkReplaceable(moved: Node, target: Node, to: RelPath): void {
+  if (target.kind === "dir") {
+    if (moved.kind !== "dir") throw systemError("EISDIR", "rename", to);
+    if (target.children.size > 0) throw systemError("ENOTEMPTY", "rename", to);
+  } else if (moved.kind === "dir") throw systemError("ENOTDIR", "rename", to);
+}
+
+function toStat(node: Node): Stat {
+  const size = node.kind === "file" ? node.size : node.kind === "symlink" ? toBytes(node.target).length : 0;
+  const { kind, mode, mtimeNs, ctimeNs, ino } = node;
+  return { kind, mode, size, mtimeNs, ctimeNs, ino, dev: 1n };
+}
+
+function toTreeEntry(node: Node): TreeEntry {
+  const { kind, mode, mtimeNs } = node;
+  if (node.kind === "symlink") return { kind, mode, mtimeNs, target: node.target };
+  if (node.kind !== "file") return { kind, mode, mtimeNs };
+  const bytes = node.bytes.subarray(0, node.size);
+  // `fromBytes` gives different bytes different strings.
+  const content = bytes.length <= 256 ? fromBytes(bytes) : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  return { kind, mode, mtimeNs, size: node.size, content };
+}
+
+function contentOf(content: Uint8Array | string): Uint8Array {
+  return typeof content === "string" ? toBytes(content) : content;
+}
+
+function isTooLong(name: string): boolean {
+  return name.length * 3 > MAX_NAME_BYTES && toBytes(name).length > MAX_NAME_BYTES;
+}
