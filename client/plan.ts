@@ -93,12 +93,12 @@ export class Planner {
 
   *#place(path: RelPath, stat: Stat, claimed: ReadonlySet<bigint>): Generator<Planned> {
     const index = this.#index;
-    const parent = index.find(parentOf(path));
-    if (path === "") return yield* this.#meta(path, parent!, stat);
+    if (path === "") return yield* this.#meta(path, index.find(path)!, stat);
+    const parent = index.dirAt(parentOf(path));
     // The directory above could not be made: it has been told, and brings this along when it is tried again.
-    if (parent?.entry.kind !== "dir") return;
+    if (parent === undefined) return;
     const name = nameOf(path);
-    let node = index.child(parent.id, name);
+    let node = index.child(parent, name);
     if (node && isSame(node, stat)) return;
     if (!node || !isSameInode(node, stat)) {
       const moved = this.#movable(stat, path);
@@ -106,12 +106,12 @@ export class Planner {
         yield this.#park(node, path, stat);
         node = undefined;
       }
-      if (moved) node = yield* this.#move(moved, node, path, parent.id, name);
+      if (moved) node = yield* this.#move(moved, node, path, parent, name);
     }
     switch (stat.kind) {
       case "dir":
         if (node) return yield* this.#meta(path, node, stat);
-        yield* this.#make(path, parent.id, stat, { kind: "dir", mode: stat.mode, mtimeNs: stat.mtimeNs });
+        yield* this.#make(path, parent, stat, { kind: "dir", mode: stat.mode, mtimeNs: stat.mtimeNs });
         return;
       case "symlink": {
         const target = this.#target(path);
@@ -119,10 +119,10 @@ export class Planner {
         if (node?.entry.kind === "symlink" && node.entry.target === target && node.entry.mtimeNs === stat.mtimeNs) {
           return index.setSeen(node.id, this.#seenOf(stat));
         }
-        return yield* this.#make(path, parent.id, stat, { kind: "symlink", target, mtimeNs: stat.mtimeNs }, node);
+        return yield* this.#make(path, parent, stat, { kind: "symlink", target, mtimeNs: stat.mtimeNs }, node);
       }
       case "file":
-        return yield { do: "content", path, stat, parent: parent.id, node };
+        return yield { do: "content", path, stat, parent, node };
     }
   }
 

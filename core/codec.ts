@@ -70,7 +70,7 @@ export class Writer {
   /** A 32-byte digest given in hexadecimal. */
   digest(hex: string): void {
     this.#room(32);
-    for (let i = 0; i < 64; i += 2) this.#bytes[this.length++] = nibble(hex, i) << 4 | nibble(hex, i + 1);
+    this.length += this.#bytes.subarray(this.length, this.length + 32).setFromHex(hex).written;
   }
 
   /** Raw bytes, without a length. */
@@ -95,13 +95,6 @@ export class Writer {
     this.#view = new DataView(grown.buffer);
   }
 }
-
-function nibble(hex: string, at: number): number {
-  const code = hex.charCodeAt(at);
-  return code < 58 ? code - 48 : code - 87;
-}
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Reads what a Writer wrote, from somebody who need not mean well. */
 export class Reader {
@@ -144,10 +137,7 @@ export class Reader {
   }
 
   digest(): string {
-    const at = this.#skip(32);
-    let hex = "";
-    for (let i = at; i < at + 32; i++) hex += HEX[this.bytes[i]!];
-    return hex;
+    return this.raw(32).toHex();
   }
 
   /** A view of the next bytes. */

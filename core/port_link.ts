@@ -3,36 +3,39 @@
 import { DisconnectedError } from "./errors.ts";
 import { Inbox, type Link, Window } from "./link.ts";
 
-/** What goes through the port: bytes, how many bytes the other side has taken, or undefined for the end. */
-type Parcel = Uint8Array | number | undefined;
+/** What goes through the port: bytes, how many bytes the other side has taken, or null for the end (undefined arrives as null). */
+type Parcel = Uint8Array | number | null;
 
 /** Makes one end of a link of a port, whose other end must be made one too. */
 export function portLink(port: MessagePort): Link {
   const window = new Window();
   const inbox = new Inbox((bytes) => port.postMessage(bytes));
+  let saidEnd = false;
+  // A port that is closed at once may take what was posted last with it: each side says that it is at the end, and who said it
+  // first closes the port when the other has answered.
   const end = () => {
     inbox.end();
     window.fail(new DisconnectedError("The connection is closed"));
-    // What was posted before still arrives: closing comes after it.
-    port.close();
+    if (saidEnd) return;
+    saidEnd = true;
+    port.postMessage(null);
   };
   port.onmessage = ({ data }: MessageEvent<Parcel>) => {
-    if (data === undefined) end();
-    else if (typeof data === "number") window.release(data);
+    if (data === null) {
+      const answered = saidEnd;
+      end();
+      if (answered) port.close();
+    } else if (typeof data === "number") window.release(data);
     else inbox.push(data);
   };
   return {
     send: (bytes) => {
-      if (inbox.ended) return Promise.reject(new DisconnectedError("The connection is closed"));
+      if (saidEnd) return Promise.reject(new DisconnectedError("The connection is closed"));
       const length = bytes.length;
       port.postMessage(bytes, [bytes.buffer]);
       return window.add(length);
     },
     receive: () => inbox.take(),
-    close: () => {
-      if (inbox.ended) return;
-      port.postMessage(undefined);
-      end();
-    },
+    close: end,
   };
 }

@@ -3,7 +3,6 @@
 //
 //   1 byte: log2 of the average; then per chunk, in order: its length (unsigned LEB128, minimal) and its 32-byte digest
 
-import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import { ProtocolError } from "./errors.ts";
 import { MAX_AVERAGE, MAX_FILE_BYTES, MIN_AVERAGE } from "./limits.ts";
@@ -42,14 +41,13 @@ export function digestOf(bytes: Uint8Array): Digest {
 export function encodeRecipe({ average, lengths, digests }: Recipe): Uint8Array<ArrayBuffer> {
   const size = lengths.reduce((sum, length) => sum + varintBytes(length) + DIGEST_BYTES, 1);
   const bytes = new Uint8Array(size);
-  const buffer = Buffer.from(bytes.buffer);
   let at = 0;
   bytes[at++] = Math.log2(average);
   for (let i = 0; i < lengths.length; i++) {
     let rest = lengths[i]!;
     for (; rest >= 0x80; rest >>>= 7) bytes[at++] = 0x80 | (rest & 0x7f);
     bytes[at++] = rest;
-    at += buffer.write(digests[i]!, at, DIGEST_BYTES, "hex");
+    at += bytes.subarray(at, at + DIGEST_BYTES).setFromHex(digests[i]!).written;
   }
   return bytes;
 }
@@ -66,7 +64,6 @@ export function decodeRecipe(bytes: Uint8Array): Recipe {
   if (average < MIN_AVERAGE || average > MAX_AVERAGE) {
     throw new ProtocolError(`Cannot decode a recipe: its average is 2 ** ${bytes[0]}`);
   }
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const lengths: number[] = [];
   const digests: Digest[] = [];
   let total = 0;
@@ -77,7 +74,7 @@ export function decodeRecipe(bytes: Uint8Array): Recipe {
     total += length;
     if (total > MAX_FILE_BYTES) throw new ProtocolError("Cannot decode a recipe: the file is too large");
     lengths.push(length);
-    digests.push(buffer.toString("hex", at, at + DIGEST_BYTES));
+    digests.push(bytes.subarray(at, at + DIGEST_BYTES).toHex());
     at += DIGEST_BYTES;
   }
   return { average, lengths, digests };

@@ -5,7 +5,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createHash } from "node:crypto";
 import { Writer } from "./codec.ts";
-import { fromBytes, joinPath, namesOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { fromBytes, joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
 import { CREATE, SCHEMA } from "./schema.ts";
 import type { Digest, Entry, Kind, Recipe } from "./types.ts";
@@ -62,6 +62,8 @@ export class TreeIndex implements Disposable {
   readonly #dirs = new Map<RelPath, number>();
   /** Directories whose hash is known to be unknown, and so those above them. */
   readonly #stale = new Set<number>();
+  /** The last look-up of a name, found or not: whoever plans, tells or puts an entry asks for the same one after the other. */
+  #last: { readonly parent: number; readonly name: string; readonly node: Node | undefined } | undefined;
   #nextId: number;
 
   /** @param file Path of the database, ":memory:" for one that is gone with the process. */
@@ -85,15 +87,13 @@ export class TreeIndex implements Disposable {
 
   rollback(): void {
     this.#db.exec("ROLLBACK");
-    this.#dirs.clear();
-    this.#stale.clear();
+    this.#forgetAll();
   }
 
   /** Forgets everything but an empty root. */
   clear(): void {
     this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM fact");
-    this.#dirs.clear();
-    this.#stale.clear();
+    this.#forgetAll();
     addRoot(this.#db);
     this.#nextId = ROOT_ID + 1;
   }
@@ -130,9 +130,8 @@ export class TreeIndex implements Disposable {
   /** The entry at `path`, or undefined; symbolic links are not followed, nothing is below them. */
   find(path: RelPath): Node | undefined {
     if (path === ROOT) return this.get(ROOT_ID);
-    const cut = path.lastIndexOf("/");
-    const dir = this.#dirId(path.slice(0, Math.max(0, cut)) as RelPath);
-    return dir === undefined ? undefined : this.child(dir, path.slice(cut + 1));
+    const dir = this.dirAt(parentOf(path));
+    return dir === undefined ? undefined : this.child(dir, nameOf(path));
   }
 
   /** Where an entry is now, or undefined if it waits in a slot (or below one). */
@@ -151,7 +150,7 @@ export class TreeIndex implements Disposable {
   /** The entries that were seen with this inode number: more than one where files are hard links of each other. */
   withInode(ino: bigint): Node[] {
     if (ino === 0n) return [];
-    return this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE ino = ?`).all(ino).map((row) => nodeOf(row)!);
+    return this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE ino = ? AND ino != 0`).all(ino).map((row) => nodeOf(row)!);
   }
 
   /** Ids of up to `most` entries that need a second look. */
@@ -190,6 +189,7 @@ export class TreeIndex implements Disposable {
       seen?.ctimeNs ?? 0n,
       seen?.racy ? 1 : 0,
     );
+    this.#last = undefined;
     if (entry.kind === "dir") this.#stale.add(id);
     this.#invalidate(parent);
     return id;
@@ -197,18 +197,21 @@ export class TreeIndex implements Disposable {
 
   /** Sets mode (of no meaning for symbolic links) and modification time. */
   setMeta(node: Node, mode: number, mtimeNs: bigint): void {
+    this.#last = undefined;
     this.#prepare("UPDATE entry SET mode = ?, mtime = ? WHERE id = ?").run(mode, mtimeNs, node.id);
     this.#invalidate(node.parent);
   }
 
   /** Notes what lstat said, or with undefined that nothing is known of the disk. */
   setSeen(id: number, seen: Seen | undefined): void {
+    this.#last = undefined;
     this.#prepare("UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, racy = ? WHERE id = ?")
       .run(seen?.ino ?? 0n, seen?.mtimeNs ?? 0n, seen?.ctimeNs ?? 0n, seen?.racy ? 1 : 0, id);
   }
 
   /** Moves an entry, with all that is in it; the place must be free. */
   move(node: Node, parent: number, name: string): void {
+    this.#last = undefined;
     this.#invalidate(node.parent);
     this.#prepare("UPDATE entry SET parent = ?, name = ? WHERE id = ?").run(parent, cellOf(name), node.id);
     if (node.entry.kind === "dir") this.#dirs.clear();
@@ -242,6 +245,7 @@ export class TreeIndex implements Disposable {
       }
       this.#dirs.clear();
     }
+    this.#last = undefined;
     const drop = this.#prepare("DELETE FROM entry WHERE id = ?");
     for (const each of ids) {
       drop.run(each);
@@ -300,7 +304,7 @@ export class TreeIndex implements Disposable {
   dirHash(dir: Node): Digest {
     const known = dir.hash ?? this.get(dir.id)!.hash;
     if (known !== undefined) return known;
-    const out = new Writer(65536);
+    const out = new Writer(8192);
     const hash = createHash("sha256");
     for (const node of this.children(dir.id).sort(byName)) {
       out.text(node.name);
@@ -309,6 +313,7 @@ export class TreeIndex implements Disposable {
       if (out.length > 60000) hash.update(out.take());
     }
     const digest = hash.update(out.peek()).digest("hex");
+    this.#last = undefined;
     this.#prepare("UPDATE entry SET content = ? WHERE id = ?").run(hexToBytes(digest), dir.id);
     this.#stale.delete(dir.id);
     return digest;
@@ -320,13 +325,15 @@ export class TreeIndex implements Disposable {
     const update = this.#prepare("UPDATE entry SET content = NULL WHERE id = ? AND content IS NOT NULL");
     while (id > 0 && !this.#stale.has(id)) {
       this.#stale.add(id);
+      this.#last = undefined;
       update.run(id);
       const row = select.get(id) as unknown as [bigint] | undefined;
       id = row ? Number(row[0]) : 0;
     }
   }
 
-  #dirId(path: RelPath): number | undefined {
+  /** The id of the directory at `path`, or undefined if there is none. */
+  dirAt(path: RelPath): number | undefined {
     if (path === ROOT) return ROOT_ID;
     const known = this.#dirs.get(path);
     if (known !== undefined) return known;
@@ -339,6 +346,12 @@ export class TreeIndex implements Disposable {
     if (this.#dirs.size >= 10_000) this.#dirs.clear();
     this.#dirs.set(path, id);
     return id;
+  }
+
+  #forgetAll(): void {
+    this.#dirs.clear();
+    this.#stale.clear();
+    this.#last = undefined;
   }
 
   #forgetChunks(id: number): void {

@@ -19,7 +19,7 @@ import {
 } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { parsePath, type RelPath } from "./path.ts";
-import type { Digest, DirEntry, Entry, FileEntry, Problem, SymlinkEntry } from "./types.ts";
+import type { Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
 export const PROTOCOL = 1;

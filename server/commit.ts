@@ -111,14 +111,14 @@ export class Commit {
 
   #move(node: Node, from: RelPath, to: RelPath): void {
     const parent = this.#parent(to);
-    const old = this.#index.child(parent.id, nameOf(to));
+    const old = this.#index.child(parent, nameOf(to));
     if (old && (old.entry.kind === "dir" || node.entry.kind === "dir")) {
       throw new ProblemError("something is in its place");
     }
-    if (node.parent > 0) this.#touch(node.parent);
+    if (node.parent > 0) this.#touched.add(node.parent);
     this.#writing([parentOf(from), parentOf(to)], () => this.#fs.rename(from, to));
     if (old) this.#index.remove(old.id);
-    this.#index.move(node, parent.id, nameOf(to));
+    this.#index.move(node, parent, nameOf(to));
     if (node.entry.kind === "dir") this.#touched.add(node.id);
     else this.#index.setSeen(node.id, seenOf(this.#fs.lstat(to)));
   }
@@ -126,7 +126,7 @@ export class Commit {
   #park(path: RelPath, slot: number, stays: boolean): void {
     const node = this.#require(path);
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
-    this.#touch(node.parent);
+    this.#touched.add(node.parent);
     this.#writing([parentOf(path)], () => {
       if (stays && node.entry.kind === "file") this.#fs.link(path, slotPath(slot));
       else this.#fs.rename(path, slotPath(slot));
@@ -135,7 +135,7 @@ export class Commit {
   }
 
   #remove(node: Node, path: RelPath): void {
-    if (node.parent > 0) this.#touch(node.parent);
+    if (node.parent > 0) this.#touched.add(node.parent);
     this.#writing([parentOf(path)], () => removeWritable(this.#fs, path));
     this.#index.remove(node.id);
   }
@@ -143,24 +143,20 @@ export class Commit {
   /** Makes something at `path` by `make`, in place of a file or symbolic link that may be there. @returns Its id. */
   #put(path: RelPath, entry: Entry, make: (path: RelPath) => void, recipe?: Recipe): number {
     const parent = this.#parent(path);
-    const old = this.#index.child(parent.id, nameOf(path));
+    const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
     this.#writing([parentOf(path)], () => make(path));
-    const id = this.#index.put(parent.id, nameOf(path), entry, seenOf(this.#fs.lstat(path)), recipe);
+    const id = this.#index.put(parent, nameOf(path), entry, seenOf(this.#fs.lstat(path)), recipe);
     if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
     return id;
   }
 
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */
-  #parent(path: RelPath): Node {
-    const parent = this.#index.find(parentOf(path));
-    if (path === "" || parent?.entry.kind !== "dir") throw new ProblemError("there is no directory for it");
-    this.#touch(parent.id);
+  #parent(path: RelPath): number {
+    const parent = this.#index.dirAt(parentOf(path));
+    if (path === "" || parent === undefined) throw new ProblemError("there is no directory for it");
+    this.#touched.add(parent);
     return parent;
-  }
-
-  #touch(id: number): void {
-    this.#touched.add(id);
   }
 
   #require(path: RelPath): Node {

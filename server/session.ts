@@ -4,7 +4,7 @@
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../core/errors.ts";
-import { type Change, type ChangeKind, type Emit, tellChanges } from "../core/events.ts";
+import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
@@ -77,6 +77,8 @@ class Session {
   #problems: Problem[] = [];
   #peer: string | undefined;
   #release: (() => void) | undefined;
+  /** How long the client may say nothing (ms). */
+  #patienceMs = HELLO_MS;
   #heardAt: number;
   #toldAt: number;
 
@@ -88,7 +90,7 @@ class Session {
   }
 
   async run(): Promise<void> {
-    this.#watchSilence(HELLO_MS);
+    this.#watchSilence();
     const hello = await this.#first();
     if (!hello) return;
     const { mirror, emit, fsync, name, average } = this.#deps;
@@ -106,7 +108,7 @@ class Session {
     const root = index.rootHash(), holdsContent = index.hasChunks();
     this.#answer({ type: "welcome", features: [], mirror: name, mirrorId: id, root, holdsContent, average });
     await this.#flush();
-    this.#watchSilence(PEER_SILENCE_MS);
+    this.#patienceMs = PEER_SILENCE_MS;
     do {
       for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) {
         await this.#handle(readClientMessage(frame), hello.dryRun);
@@ -265,15 +267,16 @@ class Session {
     await this.#flush();
   }
 
-  /** Ends the connection of a client that says nothing for `ms`, from now on. */
-  async #watchSilence(ms: number): Promise<void> {
+  /** Ends the connection of a client that says nothing for longer than it may. */
+  async #watchSilence(): Promise<void> {
     const { clock } = this.#deps;
     const { signal } = this.#ended;
-    this.#heardAt = clock.now();
-    for (let left = ms; left > 0 && !signal.aborted; left = this.#heardAt + ms - clock.now()) {
+    for (;;) {
+      const left = this.#heardAt + this.#patienceMs - clock.now();
+      if (left <= 0) return this.#link.close();
       await clock.sleep(left, signal);
+      if (signal.aborted) return;
     }
-    if (!signal.aborted) this.#link.close();
   }
 }
 
