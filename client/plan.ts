@@ -43,7 +43,7 @@ export class Planner {
   readonly #fs: FileSystem;
   readonly #seenOf: (stat: Stat) => Seen;
   readonly #problem: (path: RelPath, message: string) => void;
-  readonly #gone: { id: number; parent: number }[] = [];
+  readonly #gone: (Observation & { what: "gone" })[] = [];
   #slots = 0;
 
   /**
@@ -75,10 +75,10 @@ export class Planner {
 
   /** Steps for what is not there any more, after the last round. */
   *end(): Generator<Planned> {
-    for (const { id, parent } of this.#gone.splice(0)) {
+    for (const { id, path } of this.#gone.splice(0)) {
       const node = this.#index.get(id);
-      const path = node && this.#index.pathOf(id);
-      if (!node || path === undefined || node.parent !== parent) continue;
+      // What is somewhere else by now has moved, itself or with a directory above it.
+      if (!node || this.#index.pathOf(id) !== path) continue;
       this.#index.remove(id);
       yield { do: "step", step: { op: "remove", path }, change: { change: "delete", kind: node.entry.kind, path } };
     }
@@ -150,12 +150,12 @@ export class Planner {
   /** Brings `moved` here, in place of `node` (a file or symbolic link, of no use any more). */
   *#move(moved: Node, node: Node | undefined, path: RelPath, parent: number, name: string): Generator<Planned, Node> {
     const from = this.#index.pathOf(moved.id);
+    const slot = from === undefined ? this.#index.slotOf(moved.id)! : undefined;
     if (node) this.#index.remove(node.id);
     this.#index.move(moved, parent, name);
     const kind = moved.entry.kind;
-    if (from === undefined) {
-      yield { do: "step", step: { op: "unpark", slot: Number(moved.name), to: path } };
-    } else {
+    if (slot) yield { do: "step", step: { op: "unpark", ...slot, to: path } };
+    else if (from !== undefined) {
       yield { do: "step", step: { op: "move", from, to: path }, change: { change: "move", kind, path, from } };
     }
     return this.#index.get(moved.id)!;

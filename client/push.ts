@@ -150,6 +150,7 @@ export class Push {
         return;
       }
       index.setSeen(node!.id, seen);
+      if (!base!.recipe) index.setRecipe(node!.id, file.recipe);
       if (before!.mode === file.stat.mode && before!.mtimeNs === file.stat.mtimeNs) return;
       index.setMeta(node!, file.stat.mode, file.stat.mtimeNs);
       await this.#step({ op: "meta", path, mode: file.stat.mode, mtimeNs: file.stat.mtimeNs });

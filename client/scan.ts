@@ -22,8 +22,8 @@ import { byName, type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.t
 export type Observation =
   /** Here is an entry that is new, or not as the index has it. */
   | { readonly what: "there"; readonly path: RelPath; readonly stat: Stat }
-  /** The entry with this id is not in the directory `parent` (its id) any more; it may have moved. */
-  | { readonly what: "gone"; readonly id: number; readonly parent: number };
+  /** Nothing is at `path` any more, where the entry with this id would be if it is not elsewhere. */
+  | { readonly what: "gone"; readonly id: number; readonly path: RelPath };
 
 /** What a scan works on. */
 export interface ScanDeps {
@@ -118,7 +118,7 @@ class Walk {
     if (!stat || stat.kind === "other") {
       if (stat) problem(path, OTHER);
       if (path === ROOT) throw new ProblemError("the source directory is gone");
-      if (node) yield { what: "gone", id: node.id, parent: node.parent };
+      if (node) yield { what: "gone", id: node.id, path };
       return true;
     }
     const known = isSame(node, stat);
@@ -174,9 +174,8 @@ class Walk {
     }
     // What is left is not here any more; what is excluded is nobody's business, on both sides.
     for (const row of rows.values()) {
-      if (!rules.ignores(joinPath(path, row.name), row.entry.kind === "dir")) {
-        yield { what: "gone", id: row.id, parent: row.parent };
-      }
+      const child = joinPath(path, row.name);
+      if (!rules.ignores(child, row.entry.kind === "dir")) yield { what: "gone", id: row.id, path: child };
     }
   }
 

@@ -61,6 +61,13 @@ export async function sendFile(path: RelPath, base: Base | undefined, deps: Send
   const stat = file.stat();
   if (stat.kind !== "file") throw new ProblemError("it is not a file any more");
   const average = averageOf(stat.size, base, deps.average);
+  if (base && !base.recipe && base.entry.size === stat.size) {
+    // The mirror may have it already; which chunks it has is not known, so this is found out before anything is sent.
+    const recipe = readRecipe(file, stat.size, average, deps);
+    if (contentOf(recipe) === base.entry.content && isStill(file, stat, recipe)) {
+      return sameFile(base.entry, recipe, stat);
+    }
+  }
   const transfer = new Transfer(path, stat, average, base?.recipe?.average === average ? base : undefined, deps);
   const recipe = await transfer.run(file);
   const content = contentOf(recipe);
@@ -68,10 +75,27 @@ export async function sendFile(path: RelPath, base: Base | undefined, deps: Send
     await transfer.abort();
     throw new ChangedWhileReadError();
   }
-  const entry: FileEntry = { kind: "file", mode: stat.mode, mtimeNs: stat.mtimeNs, size: stat.size, average, content };
-  if (base?.entry.content === content) return { entry, recipe, stat, sent: false };
+  if (base?.entry.content === content && !transfer.begun) return sameFile(base.entry, recipe, stat);
   await transfer.end(content);
-  return { entry, recipe, stat, sent: true };
+  const { mode, mtimeNs, size } = stat;
+  return { entry: { kind: "file", mode, mtimeNs, size, average, content }, recipe, stat, sent: true };
+}
+
+function sameFile(before: FileEntry, recipe: Recipe, stat: Stat): SentFile {
+  return { entry: { ...before, mode: stat.mode, mtimeNs: stat.mtimeNs }, recipe, stat, sent: false };
+}
+
+function readRecipe(file: ReadableFile, size: number, average: number, { cutter, signal, progress }: SendDeps): Recipe {
+  const lengths: number[] = [];
+  const digests: Digest[] = [];
+  cutter.start((offset, into) => file.readAt(offset, into), { size, average });
+  for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
+    signal.throwIfAborted();
+    lengths.push(chunk.bytes.length);
+    digests.push(digestOf(chunk.bytes));
+    progress(chunk.bytes.length);
+  }
+  return { average, lengths, digests };
 }
 
 /** The class to cut with: the one the file has in the mirror while it fits, so that the same content has the same id. */
@@ -110,7 +134,8 @@ class Transfer {
   #parts: Part[] = [];
   #bytes = 0;
   #unknown = 0;
-  #begun = false;
+  /** Whether the mirror was told of the file. */
+  begun = false;
 
   constructor(
     readonly path: RelPath,
@@ -143,7 +168,7 @@ class Transfer {
       if (!asks) await this.#send({ parts: this.#take(), answer: undefined });
       else if (this.#bytes >= ASK_BYTES || this.#unknown >= MAX_ASKED) await this.#ask();
     }
-    if (this.#begun || this.#unknown > 0 || !this.#isBase()) {
+    if (this.begun || this.#unknown > 0 || !this.#isBase()) {
       if (asks && this.#unknown > 0) await this.#ask();
       while (this.#stretches.length > 0) await this.#send(this.#stretches.shift()!);
       await this.#send({ parts: this.#take(), answer: undefined });
@@ -159,7 +184,7 @@ class Transfer {
   async abort(): Promise<void> {
     // Open questions are answered all the same.
     await Promise.all(this.#stretches.map(({ answer }) => answer));
-    if (this.#begun) await this.deps.remote.send({ type: "fileAbort" });
+    if (this.begun) await this.deps.remote.send({ type: "fileAbort" });
   }
 
   /** Notes the chunk as kept, if the base has it. */
@@ -222,8 +247,8 @@ class Transfer {
   }
 
   async #begin(): Promise<void> {
-    if (this.#begun) return;
-    this.#begun = true;
+    if (this.begun) return;
+    this.begun = true;
     if (this.#recipe) await this.deps.settle();
     const { mode, mtimeNs, size } = this.stat;
     const { path, average } = this;

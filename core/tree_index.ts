@@ -228,6 +228,23 @@ export class TreeIndex implements Disposable {
     return this.child(SLOTS, String(slot));
   }
 
+  /** The slot that an entry waits in, or is somewhere in; `below` is its path there. */
+  slotOf(id: number): { slot: number; below: RelPath } | undefined {
+    const names: string[] = [];
+    for (let node = this.get(id); node; node = this.get(node.parent)) {
+      if (node.parent === SLOTS) return { slot: Number(node.name), below: names.reverse().reduce(joinPath, ROOT) };
+      names.push(node.name);
+    }
+    return undefined;
+  }
+
+  /** What is at `below` in a slot. */
+  inSlot(slot: number, below: RelPath): Node | undefined {
+    let node = this.parked(slot);
+    for (const name of namesOf(below)) node = node?.entry.kind === "dir" ? this.child(node.id, name) : undefined;
+    return node;
+  }
+
   /** What all slots hold. */
   parkedAll(): Node[] {
     return this.children(SLOTS);
@@ -261,6 +278,11 @@ export class TreeIndex implements Disposable {
       | [Uint8Array | null]
       | undefined;
     return row?.[0] ? decodeRecipe(row[0]) : undefined;
+  }
+
+  /** Notes the recipe of a file. */
+  setRecipe(id: number, recipe: Recipe): void {
+    this.#prepare("UPDATE entry SET recipe = ? WHERE id = ?").run(encodeRecipe(recipe), id);
   }
 
   /** Makes the chunks of a file known to `chunk`. */

@@ -60,7 +60,8 @@ export type Step =
   | { readonly op: "move"; readonly from: RelPath; readonly to: RelPath }
   /** Keeps an entry in a slot. With `stays`, a file remains visible under its path until it is replaced. */
   | { readonly op: "park"; readonly path: RelPath; readonly slot: number; readonly stays: boolean }
-  | { readonly op: "unpark"; readonly slot: number; readonly to: RelPath }
+  /** Brings back what a slot holds, or what is at `below` in the directory that it holds. */
+  | { readonly op: "unpark"; readonly slot: number; readonly below: RelPath; readonly to: RelPath }
   /** Removes an entry, directories with all that is in them. */
   | { readonly op: "remove"; readonly path: RelPath }
   /** Removes what a slot holds. */

@@ -57,7 +57,7 @@ export type ClientMessage =
   | { type: "meta"; path: RelPath; mode: number; mtimeNs: bigint }
   | { type: "move"; from: RelPath; to: RelPath }
   | { type: "park"; path: RelPath; slot: number; stays: boolean }
-  | { type: "unpark"; slot: number; to: RelPath }
+  | { type: "unpark"; slot: number; below: RelPath; to: RelPath }
   | { type: "remove"; path: RelPath }
   | { type: "drop"; slot: number }
   | { type: "commit" }
@@ -180,6 +180,7 @@ function writeBody(out: Writer, m: Message): void {
       return out.u8(m.stays ? 1 : 0);
     case "unpark":
       out.uint(m.slot);
+      out.text(m.below);
       return out.text(m.to);
     case "remove":
       return out.text(m.path);
@@ -336,7 +337,7 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
     case "park":
       return { type, path: readPath(read), slot: read.uint(MAX_STEPS), stays: readFlag(read) };
     case "unpark":
-      return { type, slot: read.uint(MAX_STEPS), to: readPath(read) };
+      return { type, slot: read.uint(MAX_STEPS), below: readPath(read), to: readPath(read) };
     case "remove":
       return { type, path: readPath(read) };
     case "drop":

@@ -3,7 +3,7 @@
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
 import { type FileSystem, type Stat } from "../core/fs.ts";
-import { joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
+import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { type Node, type Seen, type TreeIndex } from "../core/tree_index.ts";
 import type { Entry, Problem, Recipe } from "../core/types.ts";
 import type { CommitStep } from "./journal.ts";
@@ -74,11 +74,11 @@ export class Commit {
       case "park":
         return this.#park(step.path, step.slot, step.stays);
       case "unpark":
-        return this.#move(this.#requireParked(step.slot), slotPath(step.slot), step.to);
+        return this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to);
       case "remove":
         return this.#remove(this.#require(step.path), step.path);
       case "drop":
-        return this.#remove(this.#requireParked(step.slot), slotPath(step.slot));
+        return this.#remove(this.#requireParked(step.slot, ROOT), slotPath(step.slot));
     }
   }
 
@@ -165,8 +165,8 @@ export class Commit {
     return node;
   }
 
-  #requireParked(slot: number): Node {
-    const node = this.#index.parked(slot);
+  #requireParked(slot: number, below: RelPath): Node {
+    const node = this.#index.inSlot(slot, below);
     if (!node) throw new ProblemError("nothing waits in its slot");
     return node;
   }

@@ -13,7 +13,8 @@ export const JOURNAL = joinPath(PRIVATE_DIR, "journal");
 /** The index, and what SQLite puts beside it. */
 export const INDEX_NAME = "index.sqlite";
 
-/** Place of slot number `slot`. */
-export function slotPath(slot: number): RelPath {
-  return joinPath(SLOT_DIR, String(slot));
+/** Place of slot number `slot`, or of what is at `below` in it. */
+export function slotPath(slot: number, below: RelPath = ROOT): RelPath {
+  const path = joinPath(SLOT_DIR, String(slot));
+  return below === ROOT ? path : joinPath(path, below);
 }

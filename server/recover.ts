@@ -45,7 +45,7 @@ function redoStep(fs: FileSystem, step: CommitStep): void {
       }
       return;
     case "unpark":
-      if (fs.lstat(slotPath(step.slot))) fs.rename(slotPath(step.slot), step.to);
+      if (fs.lstat(slotPath(step.slot, step.below))) fs.rename(slotPath(step.slot, step.below), step.to);
       return;
     case "remove":
       if (is(step.path)) removeTree(fs, step.path);

@@ -1,0 +1,151 @@
+// Both engines in one process, on file systems in memory, joined by a pipe, under a clock that the test turns.
+
+import { DirtySet } from "../../client/dirty.ts";
+import { Engine, type EngineOptions } from "../../client/engine.ts";
+import { DisconnectedError } from "../../core/errors.ts";
+import type { SyncEvent } from "../../core/events.ts";
+import type { FileSystem } from "../../core/fs.ts";
+import { IgnoreRules } from "../../core/ignore.ts";
+import { type Link, pipe } from "../../core/link.ts";
+import { TreeIndex } from "../../core/tree_index.ts";
+import { Mirror } from "../../server/mirror.ts";
+import { serve } from "../../server/session.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { MemoryFs } from "./memory_fs.ts";
+
+/** An index in memory that outlives the sessions which open and close it, as a file does. */
+class LastingIndex extends TreeIndex {
+  constructor() {
+    super(":memory:");
+  }
+  override [Symbol.dispose](): void {}
+  end(): void {
+    super[Symbol.dispose]();
+  }
+}
+
+/** What a world can be made with. */
+export interface WorldOptions {
+  readonly updatemaxMs?: number;
+  readonly exclude?: readonly string[];
+  /** The file systems as the engines see them, around those in memory. */
+  readonly wrapSource?: (fs: MemoryFs) => FileSystem;
+  readonly wrapMirror?: (fs: MemoryFs) => FileSystem;
+}
+
+/** A client, a server and what lies between them. */
+export class World implements Disposable {
+  readonly clock = new FakeClock();
+  readonly source = new MemoryFs(this.clock.nowNs);
+  readonly mirror = new MemoryFs(this.clock.nowNs);
+  readonly dirty = new DirtySet();
+  readonly clientEvents: SyncEvent[] = [];
+  readonly serverEvents: SyncEvent[] = [];
+  readonly #options: WorldOptions;
+  #clientIndex = new LastingIndex();
+  #serverIndex = new LastingIndex();
+  #server: { mirror: Mirror; stop: AbortController } | undefined;
+  #links: Link[] = [];
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+  }
+
+  [Symbol.dispose](): void {
+    this.stopServer();
+    this.#clientIndex.end();
+    this.#serverIndex.end();
+  }
+
+  /** Starts a server, as after a restart: only the disk and the index are what they were. */
+  startServer(): void {
+    const { clock } = this;
+    const fs = this.#options.wrapMirror?.(this.mirror) ?? this.mirror;
+    const mirror = new Mirror({
+      fs,
+      clock,
+      emit: (event) => this.serverEvents.push(event),
+      openIndex: () => this.#serverIndex,
+      randomId: () => "00000000-0000-4000-8000-000000000001",
+      fsync: true,
+    });
+    this.#server = { mirror, stop: new AbortController() };
+  }
+
+  stopServer(): void {
+    this.#server?.stop.abort();
+    this.cut();
+    this.#server = undefined;
+  }
+
+  /** Cuts all connections. */
+  cut(): void {
+    for (const link of this.#links.splice(0)) link.close();
+  }
+
+  /** Throws an index away, as if the state folder or the private folder had been deleted. */
+  forgetClient(): void {
+    this.#clientIndex.end();
+    this.#clientIndex = new LastingIndex();
+  }
+
+  /** An engine for the source. */
+  engine(signal: AbortSignal, options: Partial<EngineOptions> = {}): Engine {
+    const { clock, dirty } = this;
+    return new Engine({
+      source: { source: "here:/source", sourceId: "00000000-0000-4000-8000-000000000002", dryRun: false },
+      server: "there",
+      once: false,
+      updatemaxMs: this.#options.updatemaxMs,
+      everyChange: true,
+      rules: new IgnoreRules(this.#options.exclude),
+      ...options,
+    }, {
+      fs: this.#options.wrapSource?.(this.source) ?? this.source,
+      clock,
+      prng: () => 0.5,
+      emit: (event) => this.clientEvents.push(event),
+      dirty,
+      dial: () => this.#dial(),
+      openIndex: () => this.#clientIndex,
+      signal,
+    });
+  }
+
+  /** Runs `client --once`. @returns Its exit status. */
+  once(options: Partial<EngineOptions> = {}): Promise<number> {
+    if (!this.#server) this.startServer();
+    return this.clock.until(this.engine(new AbortController().signal, { ...options, once: true }).run());
+  }
+
+  /** Runs a live client. @returns Stops it. */
+  live(): () => Promise<number> {
+    if (!this.#server) this.startServer();
+    const stop = new AbortController();
+    const running = this.engine(stop.signal).run();
+    return () => {
+      stop.abort();
+      return this.clock.until(running);
+    };
+  }
+
+  #dial(): Promise<Link> {
+    const server = this.#server;
+    if (!server) return Promise.reject(new DisconnectedError("nothing listens there"));
+    const [near, far] = pipe();
+    this.#links.push(near, far);
+    const emit = (event: SyncEvent) => this.serverEvents.push(event);
+    const { clock } = this;
+    serve(far, {
+      mirror: server.mirror,
+      clock,
+      emit,
+      signal: server.stop.signal,
+      name: "mirror",
+      average: 0,
+      fsync: true,
+      everyChange: true,
+    });
+    return Promise.resolve(near);
+  }
+}
