@@ -147,6 +147,8 @@ class Session {
   #sent = 0;
   #started: number;
   #level = false;
+  /** Paths at which the mirror failed in the last cycle. */
+  #refusedOnce = new Set<RelPath>();
 
   constructor(
     readonly index: TreeIndex,
@@ -252,7 +254,13 @@ class Session {
   #follow(taken: Dirty, result: CycleResult): void {
     const { clock, dirty } = this.deps;
     const now = clock.now();
-    const found = new Map([...result.problems, ...result.refused]);
+    const found = new Map(result.problems);
+    for (const [path, message] of result.refused) {
+      // What failed once may have met a change of the mirror's own; only what fails again is worth telling.
+      if (this.#refusedOnce.has(path)) found.set(path, message);
+      else result.later.set(path, now);
+    }
+    this.#refusedOnce = new Set(result.refused.keys());
     const looked = (path: RelPath) => taken.all || taken.paths.has(path) && !result.later.has(path);
     for (const [path, ms] of this.problems.update(found, looked)) dirty.addLater(path, now + ms);
     if (this.options.once) return;

@@ -222,9 +222,12 @@ export function isSame(node: Node | undefined, stat: Stat): boolean {
   return entry.kind === "symlink" || entry.size === stat.size && entry.mode === stat.mode;
 }
 
-/** Whether the entry at a place is the very one that the index knows there, whatever became of its content. */
+/**
+ * Whether the entry at a place is the very one that the index knows there, whatever became of its content. Of what came from a
+ * mirror's listing the inode is not known: it may be, if nothing else is.
+ */
 export function isSameInode(node: Node, stat: Stat): boolean {
-  return node.entry.kind === stat.kind && (!node.seen || node.seen.ino === stat.ino);
+  return node.entry.kind === stat.kind && node.seen?.ino === stat.ino;
 }
 
 /**

@@ -75,6 +75,8 @@ class Session {
   #stage: Stage | undefined;
   #steps: IndexedStep[] = [];
   #problems: Problem[] = [];
+  /** Paths whose problems people were told of. */
+  readonly #told = new Set<string>();
   #peer: string | undefined;
   #release: (() => void) | undefined;
   /** How long the client may say nothing (ms). */
@@ -214,7 +216,11 @@ class Session {
     const paths = new Set(problems.map(({ path }) => path));
     const done = changes.filter(({ path }) => !paths.has(path as RelPath));
     tellChanges(done, emit, everyChange);
-    for (const problem of problems) emit({ event: "problem", ...problem });
+    for (const { path } of done) if (this.#told.delete(path)) emit({ event: "solved", path });
+    for (const problem of failed) {
+      this.#told.add(problem.path);
+      emit({ event: "problem", ...problem });
+    }
   }
 
   #list(path: RelPath): void {
