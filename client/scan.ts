@@ -48,23 +48,24 @@ export function* scanAll(deps: ScanDeps): Generator<Observation> {
 }
 
 /**
- * Observes the given paths and the directories that hold them. A directory that the index does not know, or whose ignore
- * file is among the paths, is observed with all that is in it.
+ * Observes the given paths, and the times of the directories that hold them. A directory among them is observed with all that is
+ * in it, even one that has not changed: it may have been elsewhere meanwhile, and what changed in it then was named by another
+ * path. So is one whose ignore file is among the paths.
  */
 export function* scanPaths(paths: Iterable<RelPath>, deps: ScanDeps): Generator<Observation> {
   const walk = new Walk(deps);
-  const wanted = new Map<RelPath, Depth | "self">();
+  const wholly = new Set<RelPath>();
+  const parents = new Set<RelPath>();
   for (const path of paths) {
-    if (nameOf(path) === IGNORE_FILE) wanted.set(walk.firstOdd(parentOf(path)), "all");
+    if (nameOf(path) === IGNORE_FILE) wholly.add(walk.firstOdd(parentOf(path)));
     const odd = walk.firstOdd(path);
-    if (!wanted.has(odd)) wanted.set(odd, "self");
-    const parent = parentOf(odd);
-    if (!wanted.has(parent)) wanted.set(parent, "self");
+    wholly.add(odd);
+    parents.add(parentOf(odd));
   }
   let walked: RelPath | undefined;
-  for (const path of [...wanted.keys()].sort(comparePaths)) {
+  for (const path of [...new Set([...wholly, ...parents])].sort(comparePaths)) {
     if (walked !== undefined && isWithin(path, walked)) continue;
-    const whole = yield* walk.path(path, wanted.get(path) === "all");
+    const whole = yield* walk.path(path, wholly.has(path));
     if (whole) walked = path;
   }
 }
