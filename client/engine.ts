@@ -39,6 +39,8 @@ export interface EngineDeps {
   readonly dial: (signal: AbortSignal) => Promise<Link>;
   /** Opens the index of the mirror with this id. */
   readonly openIndex: (mirrorId: string) => TreeIndex;
+  /** Why the mirror with this name and id and the source cannot be mirrored to each other, if so. */
+  readonly overlap: (mirror: string, mirrorId: string) => string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -87,6 +89,8 @@ export class Engine {
           const welcome = await remote.hello(this.#options.source);
           told = "";
           waits = 0;
+          const overlap = this.#deps.overlap(welcome.mirror, welcome.mirrorId);
+          if (overlap) throw new FatalError(overlap);
           emit({ event: "connected", peer: `${server} (${welcome.mirror})` });
           const status = await this.#session(remote, welcome);
           if (status !== undefined) return status;
@@ -102,7 +106,9 @@ export class Engine {
         if (error instanceof RefusedError && !error.retry) throw new FatalError(`${server} refuses: ${error.message}`);
         if (!isPassing(error)) throw error;
         const reason = (error as Error).message;
-        if (reason !== told) emit({ event: "waiting", server, reason });
+        if (reason !== told && error instanceof ProblemError) {
+          emit({ event: "warning", message: `${reason}; the mirror stays as it is until that is mended` });
+        } else if (reason !== told) emit({ event: "waiting", server, reason });
         told = reason;
       }
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits++);
@@ -131,8 +137,10 @@ export class Engine {
     emit({ event: "scanning", dir: source.source });
     dirty.addAll();
     if (source.dryRun) {
-      await session.cycle();
-      return this.#problems.size > 0 ? 3 : 0;
+      const { changed } = await session.cycle();
+      const problems = this.#problems.size;
+      emit({ event: "planned", changes: changed, problems });
+      return problems > 0 ? 3 : 0;
     }
     if (once) return await session.once();
     await session.live();

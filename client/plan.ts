@@ -5,7 +5,7 @@
 
 import { reasonOf } from "../core/errors.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
-import { isWithin, nameOf, parentOf, type RelPath } from "../core/path.ts";
+import { isWithin, joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
 import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
 import type { Entry, Kind, Step } from "../core/types.ts";
@@ -45,6 +45,8 @@ export class Planner {
   readonly #problem: (path: RelPath, message: string) => void;
   readonly #gone: (Observation & { what: "gone" })[] = [];
   #slots = 0;
+  /** Where what is in the slots was before. */
+  readonly #parkedFrom = new Map<number, RelPath>();
 
   /**
    * @param fs The source, to read symbolic links and to tell a rename from a hard link.
@@ -86,9 +88,13 @@ export class Planner {
       const node = this.#index.parked(slot);
       if (!node) continue;
       this.#index.remove(node.id);
-      yield { do: "step", step: { op: "drop", slot } };
+      const path = this.#parkedFrom.get(slot)!;
+      const replaced = node.entry.kind !== "dir" && this.#index.find(path) !== undefined;
+      const change = { change: "delete", kind: node.entry.kind, path } as const;
+      yield { do: "step", step: { op: "drop", slot }, ...(replaced ? {} : { change }) };
     }
     this.#slots = 0;
+    this.#parkedFrom.clear();
   }
 
   *#place(path: RelPath, stat: Stat, claimed: ReadonlySet<bigint>): Generator<Planned> {
@@ -143,6 +149,7 @@ export class Planner {
   #park(node: Node, path: RelPath, stat: Stat): Planned {
     const slot = this.#slots++;
     this.#index.park(node, slot);
+    this.#parkedFrom.set(slot, path);
     const stays = node.entry.kind !== "dir" && stat.kind !== "dir";
     return { do: "step", step: { op: "park", path, slot, stays } };
   }
@@ -154,10 +161,9 @@ export class Planner {
     if (node) this.#index.remove(node.id);
     this.#index.move(moved, parent, name);
     const kind = moved.entry.kind;
-    if (slot) yield { do: "step", step: { op: "unpark", ...slot, to: path } };
-    else if (from !== undefined) {
-      yield { do: "step", step: { op: "move", from, to: path }, change: { change: "move", kind, path, from } };
-    }
+    const was = from ?? joinPath(this.#parkedFrom.get(slot!.slot)!, slot!.below);
+    const step: Step = slot ? { op: "unpark", ...slot, to: path } : { op: "move", from: was, to: path };
+    yield { do: "step", step, change: { change: "move", kind, path, from: was } };
     return this.#index.get(moved.id)!;
   }
 

@@ -5,11 +5,12 @@ import { DisconnectedError, RefusedError } from "../core/errors.ts";
 import { runEngine } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
-import type { RelPath } from "../core/path.ts";
+import { ID_FILE, type RelPath } from "../core/path.ts";
 import { PortableFs } from "../core/portable_fs.ts";
 import { random, randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { DirtySet } from "./dirty.ts";
+import { relative } from "./watch.ts";
 import { Engine } from "./engine.ts";
 
 /** How to start. */
@@ -69,8 +70,26 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     emit: side.emit,
     dirty,
     dial,
+    overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
     openIndex: (mirrorId) => new TreeIndex(`${start.state}/${mirrorId}.sqlite`),
     signal: side.signal,
   });
   return engine.run();
 });
+
+/** Why the source cannot be mirrored to a mirror that is (also) on this machine: one of them lies within the other. */
+function overlap(source: string, mirrorName: string, mirrorId: string): string | undefined {
+  const mirror = mirrorName.slice(mirrorName.indexOf(":") + 1);
+  const mirrorInside = relative(source, mirror) !== undefined, sourceInside = relative(mirror, source) !== undefined;
+  if (!mirrorInside && !sourceInside) return undefined;
+  try {
+    // The same path on another machine is another place: only the id tells.
+    if (Deno.readTextFileSync(`${mirror}/${ID_FILE}`).trim() !== mirrorId) return undefined;
+  } catch {
+    return undefined;
+  }
+  if (mirror === source) return `The mirror "${mirror}" is the source itself; give the server another directory`;
+  return mirrorInside
+    ? `The mirror "${mirror}" lies inside the source "${source}"; give the server a directory outside of it`
+    : `The source "${source}" lies inside the mirror "${mirror}"; give the server a directory that does not hold it`;
+}

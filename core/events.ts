@@ -43,6 +43,8 @@ export type SyncEvent =
     problems: number;
     verified: boolean;
   }
+  /** Client, dry run: the changes told are all that would be made. */
+  | { event: "planned"; changes: number; problems: number }
   | { event: "problem"; path: string; message: string }
   /** A problem that was told is over. */
   | { event: "solved"; path: string }

@@ -17,6 +17,8 @@ export const ROOT = "" as RelPath;
 
 /** Name of the private folder at a mirror's root; never mirrored, never reachable from the wire. */
 export const PRIVATE = ".dirsync";
+/** The file with the mirror's id, by which a client on the same machine knows the place. */
+export const ID_FILE = `${PRIVATE}/id` as RelPath;
 
 /**
  * Checks a path that came from elsewhere.
@@ -42,9 +44,9 @@ export function parsePath(text: string): RelPath {
   return text as RelPath;
 }
 
-/** The path of `name` in the directory `dir`. For names from a directory listing or another RelPath. */
+/** The path of `name` in the directory `dir`. For names from a directory listing, and for other RelPaths. */
 export function joinPath(dir: RelPath, name: string): RelPath {
-  return (dir === "" ? name : `${dir}/${name}`) as RelPath;
+  return (dir === "" ? name : name === "" ? dir : `${dir}/${name}`) as RelPath;
 }
 
 /** The directory that holds `path`; the root's is the root. */

@@ -185,6 +185,9 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
         }
         isFirstSync = false;
         return;
+      case "planned":
+        endProgress();
+        return say(plannedText(event));
       case "problem":
         if (told.get(event.path) === event.message) return;
         told.set(event.path, event.message);
@@ -265,6 +268,13 @@ function syncedText(event: Extract<SyncEvent, { event: "synced" }>, verbose: boo
     : `nothing to send, ${formatDuration(event.elapsedMs)}`;
   const verified = verbose && event.verified ? ", verified" : "";
   return `in step${but}: ${formatAmount(event.entries, "entry", "entries")} (${done}${verified})`;
+}
+
+/** The end of a dry run. */
+function plannedText({ changes, problems }: Extract<SyncEvent, { event: "planned" }>): string {
+  const but = problems > 0 ? `; ${formatAmount(problems, "path")} could not be read` : "";
+  if (changes === 0) return `dry run: nothing to do${but}`;
+  return `dry run: ${formatAmount(changes, "change")} to make, none made${but}`;
 }
 
 /** Progress, with what follows from it. */

@@ -5,7 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { type FileSystem, removeTree } from "../core/fs.ts";
-import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Problem } from "../core/types.ts";
 import { Commit, type IndexedStep } from "./commit.ts";
@@ -23,6 +23,8 @@ export interface MirrorDeps {
   readonly openIndex: (where: "folder" | "memory") => TreeIndex;
   readonly randomId: () => string;
   readonly fsync: boolean;
+  /** Name of the mirror for people. */
+  readonly name: string;
 }
 
 /** The thread is given back to others at least this often (ms). */
@@ -75,7 +77,7 @@ export class Mirror implements Disposable {
    * @param waiting Called now and then while it takes long; rejects to stop.
    */
   async open(toPush: boolean, waiting: () => Promise<void>): Promise<void> {
-    const { fs, emit, openIndex, randomId } = this.#deps;
+    const { fs, emit, openIndex, randomId, name } = this.#deps;
     const hasFolder = fs.lstat(PRIVATE_DIR)?.kind === "dir";
     if (this.#index && this.#inFolder !== (hasFolder || toPush)) this[Symbol.dispose]();
     if (hasFolder) this.#recover();
@@ -84,8 +86,9 @@ export class Mirror implements Disposable {
       this.#inFolder = hasFolder || toPush;
       this.#index = openIndex(this.#inFolder ? "folder" : "memory");
       if (!this.#index.fact("mirror id")) this.#index.setFact("mirror id", randomId());
-      emit({ event: "scanning", dir: "" });
+      emit({ event: "scanning", dir: name });
     }
+    if (toPush) writeId(fs, this.id);
     if (this.#pusher === undefined) emptySlots(fs, this.#index);
     await this.#keepTrue((deps) => scanMirror(deps), waiting);
   }
@@ -165,6 +168,13 @@ export class Mirror implements Disposable {
       index.commit();
     }
   }
+}
+
+/** Notes the id where a client on this machine can find it. */
+function writeId(fs: FileSystem, id: string): void {
+  removeTree(fs, ID_FILE);
+  using file = fs.createFile(ID_FILE, 0o644);
+  file.write(new TextEncoder().encode(`${id}\n`));
 }
 
 function journalStep(index: TreeIndex, { recipe: _, ...step }: IndexedStep): CommitStep {

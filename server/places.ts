@@ -15,6 +15,5 @@ export const INDEX_NAME = "index.sqlite";
 
 /** Place of slot number `slot`, or of what is at `below` in it. */
 export function slotPath(slot: number, below: RelPath = ROOT): RelPath {
-  const path = joinPath(SLOT_DIR, String(slot));
-  return below === ROOT ? path : joinPath(path, below);
+  return joinPath(joinPath(SLOT_DIR, String(slot)), below);
 }

@@ -7,7 +7,7 @@ import { DisconnectedError, ProtocolError } from "../core/errors.ts";
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
-import type { RelPath } from "../core/path.ts";
+import { joinPath, type RelPath, ROOT } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
 import {
   type ClientMessage,
@@ -75,6 +75,8 @@ class Session {
   #stage: Stage | undefined;
   #steps: IndexedStep[] = [];
   #problems: Problem[] = [];
+  /** Where what is in the slots was before. */
+  readonly #parkedFrom = new Map<number, RelPath>();
   /** Paths whose problems people were told of. */
   readonly #told = new Set<string>();
   #peer: string | undefined;
@@ -208,7 +210,7 @@ class Session {
     const steps = this.#steps, staged = this.#problems;
     this.#steps = [];
     this.#problems = [];
-    const changes = steps.flatMap((step) => changeOf(step, mirror));
+    const changes = steps.flatMap((step) => changeOf(step, mirror, this.#parkedFrom));
     const failed = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());
     stage.wrong.clear();
     const problems = [...staged, ...failed];
@@ -287,7 +289,7 @@ class Session {
 }
 
 /** What a step is to a person. */
-function changeOf(step: IndexedStep, { index }: Mirror): Change[] {
+function changeOf(step: IndexedStep, { index }: Mirror, parkedFrom: Map<number, RelPath>): Change[] {
   const kindAt = (path: RelPath) => index.find(path)?.entry.kind;
   switch (step.op) {
     case "mkdir":
@@ -310,7 +312,20 @@ function changeOf(step: IndexedStep, { index }: Mirror): Change[] {
       const kind = kindAt(step.path);
       return kind === "dir" ? [] : [{ change: "metadata", kind: kind ?? "file", path: step.path }];
     }
-    default:
+    case "park":
+      parkedFrom.set(step.slot, step.path);
+      return [];
+    case "unpark": {
+      const { slot, below, to } = step;
+      const from = joinPath(parkedFrom.get(slot) ?? ROOT, below);
+      return [{
+        change: "move",
+        kind: index.inSlot(slot, below)?.entry.kind ?? kindAt(from) ?? "file",
+        path: to,
+        from,
+      }];
+    }
+    case "drop":
       return [];
   }
 }

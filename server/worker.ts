@@ -29,7 +29,7 @@ runEngine<ServerStart, never, never>(
     const openIndex = (where: "folder" | "memory") =>
       new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
     const clock = systemClock;
-    using mirror = new Mirror({ fs: new PortableFs(dir), clock, emit, openIndex, randomId, fsync });
+    using mirror = new Mirror({ fs: new PortableFs(dir), clock, emit, openIndex, randomId, fsync, name });
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {
       const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange });

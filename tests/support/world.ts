@@ -68,6 +68,7 @@ export class World implements Disposable {
       openIndex: () => this.#serverIndex,
       randomId: () => "00000000-0000-4000-8000-000000000001",
       fsync: true,
+      name: "there:/mirror",
     });
     this.#server = { mirror, stop: new AbortController() };
   }
@@ -107,6 +108,7 @@ export class World implements Disposable {
       emit: (event) => this.clientEvents.push(event),
       dirty,
       dial: () => this.#dial(),
+      overlap: () => undefined,
       openIndex: () => this.#clientIndex,
       signal,
     });
