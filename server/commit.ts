@@ -5,6 +5,7 @@ import { ProblemError, reasonOf } from "../core/errors.ts";
 import { type FileSystem, type Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { type Node, type Seen, type TreeIndex } from "../core/tree_index.ts";
+import type { Change } from "../core/events.ts";
 import type { Entry, Problem, Recipe } from "../core/types.ts";
 import type { CommitStep } from "./journal.ts";
 import { slotPath } from "./places.ts";
@@ -19,15 +20,20 @@ export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
 export class Commit {
   readonly #fs: FileSystem;
   readonly #index: TreeIndex;
+  readonly #parkedFrom: Map<number, RelPath>;
   /** Directories in which something changed, by id. */
   readonly #touched = new Set<number>();
   readonly problems: Problem[] = [];
+  /** What was changed, as people see it. */
+  readonly changes: Change[] = [];
   /** Directories that are not as the index says. */
   readonly doubtful = new Set<RelPath>();
 
-  constructor(fs: FileSystem, index: TreeIndex) {
+  /** @param parkedFrom Where what is in the slots was before; kept from commit to commit. */
+  constructor(fs: FileSystem, index: TreeIndex, parkedFrom: Map<number, RelPath>) {
     this.#fs = fs;
     this.#index = index;
+    this.#parkedFrom = parkedFrom;
   }
 
   /** Carries out one step. */
@@ -73,12 +79,15 @@ export class Commit {
         return this.#move(this.#require(step.from), step.from, step.to);
       case "park":
         return this.#park(step.path, step.slot, step.stays);
-      case "unpark":
-        return this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to);
+      case "unpark": {
+        const was = joinPath(this.#parkedFrom.get(step.slot) ?? ROOT, step.below);
+        return this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to, was);
+      }
       case "remove":
-        return this.#remove(this.#require(step.path), step.path);
+        this.#remove(this.#require(step.path), step.path);
+        return;
       case "drop":
-        return this.#remove(this.#requireParked(step.slot, ROOT), slotPath(step.slot));
+        return this.#drop(step.slot);
     }
   }
 
@@ -105,11 +114,14 @@ export class Commit {
       this.#touched.add(node.id);
       return;
     }
-    this.#fs.setMeta(path, node.entry.kind === "symlink" ? { mtimeNs } : { mode, mtimeNs });
+    const { kind } = node.entry;
+    this.#fs.setMeta(path, kind === "symlink" ? { mtimeNs } : { mode, mtimeNs });
+    this.changes.push({ change: "metadata", kind, path });
     this.#index.setSeen(node.id, seenOf(this.#fs.lstat(path)));
   }
 
-  #move(node: Node, from: RelPath, to: RelPath): void {
+  /** @param was Where it was for people, if that is not `from`. */
+  #move(node: Node, from: RelPath, to: RelPath, was = from): void {
     const parent = this.#parent(to);
     const old = this.#index.child(parent, nameOf(to));
     if (old && (old.entry.kind === "dir" || node.entry.kind === "dir")) {
@@ -119,6 +131,7 @@ export class Commit {
     this.#writing([parentOf(from), parentOf(to)], () => this.#fs.rename(from, to));
     if (old) this.#index.remove(old.id);
     this.#index.move(node, parent, nameOf(to));
+    this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind === "dir") this.#touched.add(node.id);
     else this.#index.setSeen(node.id, seenOf(this.#fs.lstat(to)));
   }
@@ -132,12 +145,23 @@ export class Commit {
       else this.#fs.rename(path, slotPath(slot));
     });
     this.#index.park(node, slot);
+    this.#parkedFrom.set(slot, path);
   }
 
-  #remove(node: Node, path: RelPath): void {
+  #drop(slot: number): void {
+    const node = this.#requireParked(slot, ROOT);
+    const was = this.#parkedFrom.get(slot) ?? ROOT;
+    this.#remove(node, slotPath(slot), was);
+    // What was replaced at its place has been told as that.
+    if (node.entry.kind !== "dir" && this.#index.find(was)) this.changes.pop();
+    this.#parkedFrom.delete(slot);
+  }
+
+  #remove(node: Node, path: RelPath, was = path): void {
     if (node.parent > 0) this.#touched.add(node.parent);
     this.#writing([parentOf(path)], () => removeWritable(this.#fs, path));
     this.#index.remove(node.id);
+    this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
   /** Makes something at `path` by `make`, in place of a file or symbolic link that may be there. @returns Its id. */
@@ -148,6 +172,8 @@ export class Commit {
     this.#writing([parentOf(path)], () => make(path));
     const id = this.#index.put(parent, nameOf(path), entry, seenOf(this.#fs.lstat(path)), recipe);
     if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
+    const size = entry.kind === "file" ? { size: entry.size } : {};
+    this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
     return id;
   }
 

@@ -3,7 +3,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { Emit } from "../core/events.ts";
+import type { Change, Emit } from "../core/events.ts";
 import { type FileSystem, removeTree } from "../core/fs.ts";
 import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
@@ -36,6 +36,7 @@ export class Mirror implements Disposable {
   #index: TreeIndex | undefined;
   #inFolder = false;
   #pusher: string | undefined;
+  readonly #parkedFrom = new Map<number, RelPath>();
 
   constructor(deps: MirrorDeps) {
     this.#deps = deps;
@@ -96,16 +97,16 @@ export class Mirror implements Disposable {
   /**
    * Carries steps out; on return those that succeeded are durable.
    * @param wrong Files that were found to be other than the index says: they are read anew.
-   * @returns The paths that failed.
+   * @returns What was changed, and the paths that failed.
    */
   async commit(
     steps: readonly IndexedStep[],
     wrong: ReadonlySet<RelPath>,
     waiting: () => Promise<void>,
-  ): Promise<Problem[]> {
+  ): Promise<{ changes: Change[]; problems: Problem[] }> {
     const { fs, fsync } = this.#deps;
     const { index } = this;
-    const commit = new Commit(fs, index);
+    const commit = new Commit(fs, index, this.#parkedFrom);
     writeJournal(fs, steps.map((step) => journalStep(index, step)), fsync);
     index.begin();
     try {
@@ -121,7 +122,7 @@ export class Mirror implements Disposable {
     clearJournal(fs);
     const doubtful = new Set([...commit.doubtful, ...[...wrong].map(parentOf)]);
     for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);
-    return commit.problems;
+    return commit;
   }
 
   /** Carries out again what a crash interrupted, and clears what nobody will come for. */

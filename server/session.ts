@@ -4,10 +4,10 @@
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../core/errors.ts";
-import { type Change, type Emit, tellChanges } from "../core/events.ts";
+import { type Emit, tellChanges } from "../core/events.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
-import { joinPath, type RelPath, ROOT } from "../core/path.ts";
+import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
 import {
   type ClientMessage,
@@ -75,8 +75,6 @@ class Session {
   #stage: Stage | undefined;
   #steps: IndexedStep[] = [];
   #problems: Problem[] = [];
-  /** Where what is in the slots was before. */
-  readonly #parkedFrom = new Map<number, RelPath>();
   /** Paths whose problems people were told of. */
   readonly #told = new Set<string>();
   #peer: string | undefined;
@@ -210,16 +208,12 @@ class Session {
     const steps = this.#steps, staged = this.#problems;
     this.#steps = [];
     this.#problems = [];
-    const changes = steps.flatMap((step) => changeOf(step, mirror, this.#parkedFrom));
-    const failed = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());
+    const { changes, problems } = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());
     stage.wrong.clear();
-    const problems = [...staged, ...failed];
-    this.#answer({ type: "committed", problems });
-    const paths = new Set(problems.map(({ path }) => path));
-    const done = changes.filter(({ path }) => !paths.has(path as RelPath));
-    tellChanges(done, emit, everyChange);
-    for (const { path } of done) if (this.#told.delete(path)) emit({ event: "solved", path });
-    for (const problem of failed) {
+    this.#answer({ type: "committed", problems: [...staged, ...problems] });
+    tellChanges(changes, emit, everyChange);
+    for (const { path } of changes) if (this.#told.delete(path)) emit({ event: "solved", path });
+    for (const problem of problems) {
       this.#told.add(problem.path);
       emit({ event: "problem", ...problem });
     }
@@ -285,47 +279,5 @@ class Session {
       await clock.sleep(left, signal);
       if (signal.aborted) return;
     }
-  }
-}
-
-/** What a step is to a person. */
-function changeOf(step: IndexedStep, { index }: Mirror, parkedFrom: Map<number, RelPath>): Change[] {
-  const kindAt = (path: RelPath) => index.find(path)?.entry.kind;
-  switch (step.op) {
-    case "mkdir":
-      return [{ change: "create", kind: "dir", path: step.path }];
-    case "file":
-      return [{
-        change: kindAt(step.path) ? "update" : "create",
-        kind: "file",
-        path: step.path,
-        size: step.entry.size,
-      }];
-    case "symlink":
-      return [{ change: kindAt(step.path) ? "update" : "create", kind: "symlink", path: step.path }];
-    case "move":
-      return [{ change: "move", kind: kindAt(step.from) ?? "file", path: step.to, from: step.from }];
-    case "remove":
-      return [{ change: "delete", kind: kindAt(step.path) ?? "file", path: step.path }];
-    case "meta": {
-      // A directory's time changes with every entry made in it: nothing to tell a person about.
-      const kind = kindAt(step.path);
-      return kind === "dir" ? [] : [{ change: "metadata", kind: kind ?? "file", path: step.path }];
-    }
-    case "park":
-      parkedFrom.set(step.slot, step.path);
-      return [];
-    case "unpark": {
-      const { slot, below, to } = step;
-      const from = joinPath(parkedFrom.get(slot) ?? ROOT, below);
-      return [{
-        change: "move",
-        kind: index.inSlot(slot, below)?.entry.kind ?? kindAt(from) ?? "file",
-        path: to,
-        from,
-      }];
-    }
-    case "drop":
-      return [];
   }
 }
