@@ -3,6 +3,7 @@
 
 import type { IgnoreRules } from "../core/ignore.ts";
 import type { RelPath } from "../core/path.ts";
+import type { Departures } from "./departures.ts";
 import { Planner } from "./plan.ts";
 import { Push, type PushDeps, type PushResult } from "./push.ts";
 import { type Observation, scanAll, type ScanDeps, scanNames, scanPaths } from "./scan.ts";
@@ -19,6 +20,8 @@ export interface Dirty {
 
 /** What a cycle needs. */
 export interface CycleDeps extends PushDeps {
+  /** What is gone and may come back under another name. */
+  readonly departures: Departures;
   /** Rules that hold from the root on. */
   readonly rules: IgnoreRules;
 }
@@ -64,7 +67,9 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
       if (last) push.total = observed;
       for (const planned of planner.round(round)) await push.carryOut(planned);
     }
-    for (const planned of planner.end()) await push.carryOut(planned);
+    // A full scan sees both halves of every rename.
+    const dueAt = dirty.all ? undefined : deps.departures.dueAt.bind(deps.departures);
+    for (const planned of planner.end(clock.now(), dueAt)) await push.carryOut(planned);
     return { ...await push.finish(), fresh };
   } finally {
     // True or not, it is what we believe; the next connection starts by comparing.

@@ -12,6 +12,7 @@ import type { RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
 import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
 import type { DirtySet } from "./dirty.ts";
+import { Departures } from "./departures.ts";
 import { Holds } from "./holds.ts";
 import { Problems } from "./problems.ts";
 import { reconcile } from "./reconcile.ts";
@@ -48,6 +49,8 @@ export interface EngineDeps {
 const CLOCK_TICK_NS = 20_000_000n;
 /** When a file that may have changed unnoticed is looked at again (ms). */
 const SECOND_LOOK_MS = 60;
+/** How long the second half of a rename may take after the first (ms). */
+const RENAME_MS = 20;
 /** When a directory that is new is listed again, as events in it may have been lost (ms). */
 const FRESH_LOOKS_MS = [60, 300, 1500];
 /** A full scan comes this often whatever the watcher says (ms), give or take a quarter. */
@@ -184,6 +187,7 @@ class Session {
       ask: welcome.holdsContent,
       average: welcome.average,
       everyChange: options.everyChange,
+      departures: new Departures(RENAME_MS),
       rules: options.rules,
     };
   }
@@ -203,6 +207,7 @@ class Session {
   /** One cycle over what is dirty, and what follows from it. */
   async cycle(): Promise<CycleResult> {
     const { clock, dirty } = this.deps;
+    if (this.#changed === 0) this.#started = clock.now();
     const taken = dirty.take(clock.now());
     let result: CycleResult;
     try {

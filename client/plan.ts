@@ -34,8 +34,16 @@ export interface PlannedContent {
   readonly node: Node | undefined;
 }
 
+/** Something that is to be looked at again before anything is done. */
+export interface PlannedWait {
+  readonly do: "wait";
+  readonly path: RelPath;
+  /** Ms of the clock. */
+  readonly until: number;
+}
+
 /** What is to be done next. */
-export type Planned = PlannedStep | PlannedContent;
+export type Planned = PlannedStep | PlannedContent | PlannedWait;
 
 /** Plans one cycle, which may be fed with several rounds of observations. */
 export class Planner {
@@ -75,12 +83,20 @@ export class Planner {
     }
   }
 
-  /** Steps for what is not there any more, after the last round. */
-  *end(): Generator<Planned> {
+  /**
+   * Steps for what is not there any more, after the last round.
+   * @param dueAt When what is gone from a path may be deleted; undefined means now.
+   */
+  *end(now: number, dueAt?: (path: RelPath, now: number) => number): Generator<Planned> {
     for (const { id, path } of this.#gone.splice(0)) {
       const node = this.#index.get(id);
       // What is somewhere else by now has moved, itself or with a directory above it.
       if (!node || this.#index.pathOf(id) !== path) continue;
+      const until = dueAt?.(path, now) ?? now;
+      if (until > now) {
+        yield { do: "wait", path, until };
+        continue;
+      }
       this.#index.remove(id);
       yield { do: "step", step: { op: "remove", path }, change: { change: "delete", kind: node.entry.kind, path } };
     }

@@ -99,7 +99,8 @@ export class Push {
    * @throws {DisconnectedError | RefusedError | ProtocolError} Only if the connection is over; never for one path's sake.
    */
   async carryOut(planned: Planned): Promise<void> {
-    if (planned.do === "content") await this.#content(planned);
+    if (planned.do === "wait") this.#later.set(planned.path, planned.until);
+    else if (planned.do === "content") await this.#content(planned);
     else {
       await this.#step(planned.step);
       if (planned.change) this.#changes.push(planned.change);
