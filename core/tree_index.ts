@@ -65,6 +65,7 @@ export class TreeIndex implements Disposable {
   /** The last look-up of a name, found or not: whoever plans, tells or puts an entry asks for the same one after the other. */
   #last: { readonly parent: number; readonly name: string; readonly node: Node | undefined } | undefined;
   #nextId: number;
+  #begun = false;
 
   /** @param file Path of the database, ":memory:" for one that is gone with the process. */
   constructor(file: string) {
@@ -78,14 +79,19 @@ export class TreeIndex implements Disposable {
 
   /** Starts a transaction; what follows is kept by `commit` and undone by `rollback`. */
   begin(): void {
+    // One that could not be committed (a full disk, say) must not be in the way for ever.
+    if (this.#begun) this.rollback();
     this.#db.exec("BEGIN");
+    this.#begun = true;
   }
 
   commit(): void {
     this.#db.exec("COMMIT");
+    this.#begun = false;
   }
 
   rollback(): void {
+    this.#begun = false;
     this.#db.exec("ROLLBACK");
     this.#forgetAll();
   }
