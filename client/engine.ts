@@ -4,7 +4,7 @@
 import { Cutter } from "../core/chunker.ts";
 import type { Clock } from "../core/clock.ts";
 import { DisconnectedError, FatalError, ProblemError, ProtocolError, RefusedError } from "../core/errors.ts";
-import type { Emit } from "../core/events.ts";
+import type { Emit, SyncEvent } from "../core/events.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
 import type { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
@@ -107,11 +107,9 @@ export class Engine {
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof RefusedError && !error.retry) throw new FatalError(`${server} refuses: ${error.message}`);
-        if (!isPassing(error)) throw error;
+        if (error instanceof FatalError || this.#options.once && !isPassing(error)) throw error;
         const reason = (error as Error).message;
-        if (reason !== told && error instanceof ProblemError) {
-          emit({ event: "warning", message: `${reason}; the mirror stays as it is until that is mended` });
-        } else if (reason !== told) emit({ event: "waiting", server, reason });
+        if (reason !== told) emit(eventOf(error as Error, server));
         told = reason;
       }
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits++);
@@ -329,8 +327,18 @@ export function seenOf(stat: Stat, readAt: number, timeStepNs: bigint): Seen {
   return { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy };
 }
 
-/** Whether the same may work later. */
+/** Whether the peer or the source is at fault, and the same may work later. */
 function isPassing(error: unknown): boolean {
-  return error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError ||
-    error instanceof ProblemError;
+  return isOfPeer(error) || error instanceof ProblemError;
+}
+
+function isOfPeer(error: unknown): boolean {
+  return error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError;
+}
+
+/** What to say of that which ended a session. */
+function eventOf(error: Error, server: string): SyncEvent {
+  if (isOfPeer(error)) return { event: "waiting", server, reason: error.message };
+  const what = error instanceof ProblemError ? error.message : `something went wrong here (${error.message})`;
+  return { event: "warning", message: `${what}; the mirror stays as it is, and it is tried again` };
 }

@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import {
   ChangedWhileReadError,
   DisconnectedError,
+  NotAFileError,
   ProblemError,
   ProtocolError,
   reasonOf,
@@ -162,7 +163,7 @@ export class Push {
       if (error instanceof ChangedWhileReadError) {
         const tookMs = clock.now() - started;
         this.#later.set(path, clock.now() + Math.min(10_000, Math.max(10, tookMs)));
-      } else if (error instanceof Deno.errors.NotFound) this.#later.set(path, clock.now());
+      } else if (isReplaced(error)) this.#later.set(path, clock.now());
       else this.problem(path, reasonOf(error));
       if (node && stat.kind === "file") index.setSeen(node.id, undefined);
     }
@@ -215,6 +216,12 @@ function messageOf(step: Step): ClientMessage {
   if (step.op === "file") throw new TypeError("A file is not sent as a step");
   const { op, ...rest } = step;
   return { type: op, ...rest } as ClientMessage;
+}
+
+/** Whether a file has gone, or something else has come in its place, since it was looked at. */
+function isReplaced(error: unknown): boolean {
+  const { NotFound, FilesystemLoop, NotADirectory, IsADirectory } = Deno.errors;
+  return [NotFound, FilesystemLoop, NotADirectory, IsADirectory, NotAFileError].some((type) => error instanceof type);
 }
 
 /** Whether an error is one path's own: everything that the file system says, and our own problems. */

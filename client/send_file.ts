@@ -2,7 +2,7 @@
 // file that it has there now (`keep`), from any other (`known`, after asking), or from the wire (`literal`). Nothing of a file
 // that changes while it is read counts: stat, read, stat.
 
-import { ChangedWhileReadError, ProblemError } from "../core/errors.ts";
+import { ChangedWhileReadError, NotAFileError } from "../core/errors.ts";
 import { averageFor, Cutter } from "../core/chunker.ts";
 import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
@@ -54,12 +54,12 @@ export interface SentFile {
  * Reads the file at `path` and sends what the mirror lacks of it.
  *
  * @throws {ChangedWhileReadError} If it changed meanwhile; the mirror was told to forget it.
- * @throws {ProblemError} If it is no file any more, or too large.
+ * @throws {NotAFileError} If it is no file any more.
  */
 export async function sendFile(path: RelPath, base: Base | undefined, deps: SendDeps): Promise<SentFile> {
   using file = deps.fs.openFile(path);
   const stat = file.stat();
-  if (stat.kind !== "file") throw new ProblemError("it is not a file any more");
+  if (stat.kind !== "file") throw new NotAFileError();
   const average = averageOf(stat.size, base, deps.average);
   if (base && !base.recipe && base.entry.size === stat.size) {
     // The mirror may have it already; which chunks it has is not known, so this is found out before anything is sent.

@@ -50,6 +50,14 @@ export class ChangedWhileReadError extends ProblemError {
   }
 }
 
+/** What was to be read as a file is none any more. */
+export class NotAFileError extends ProblemError {
+  override name = "NotAFileError";
+  constructor() {
+    super("it is not a file any more");
+  }
+}
+
 /** What went wrong in one short sentence, without paths of this machine: for problems and for the wire. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ProblemError || error instanceof PathError) return error.message;
