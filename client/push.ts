@@ -141,7 +141,7 @@ export class Push {
       };
       const { outlet: remote, ...rest } = this.#deps;
       const settle = () => this.#moved ? this.#commit() : Promise.resolve();
-      const file = await sendFile(path, base, { ...rest, remote, progress, settle });
+      const file = await sendFile(path, stat, base, { ...rest, remote, progress, settle });
       const seen = seenOf(file.stat, started);
       if (file.sent) {
         this.#steps++;

@@ -3,7 +3,7 @@
 // that changes while it is read counts: stat, read, stat.
 
 import { ChangedWhileReadError, NotAFileError } from "../core/errors.ts";
-import { averageFor, Cutter } from "../core/chunker.ts";
+import { averageFor, Cutter, isOneChunk, type ReadAt } from "../core/chunker.ts";
 import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
 import type { RelPath } from "../core/path.ts";
@@ -13,6 +13,10 @@ import type { Outlet } from "./remote.ts";
 
 /** Below this size (bytes) a file's chunks travel without asking: they cost less than the question. */
 const ASK_FROM_BYTES = 64 << 10;
+/** A file of at most so many bytes, of which the mirror has no chunks, is sent in one message. */
+const WHOLE_BYTES = 64 << 10;
+/** Where small files are read to; page-aligned, as the memory of WebAssembly is: reads are faster so. */
+const small = new Uint8Array(new WebAssembly.Memory({ initial: WHOLE_BYTES >> 16 }).buffer);
 /** So much of a file is asked about in one question, and kept in memory until the answer comes (bytes). */
 const ASK_BYTES = 1 << 20;
 /** So many questions may be open while the file is read on. */
@@ -53,22 +57,31 @@ export interface SentFile {
 /**
  * Reads the file at `path` and sends what the mirror lacks of it.
  *
+ * @param expected What lstat said of it; a small file that still is so need not be asked again before it is read.
  * @throws {ChangedWhileReadError} If it changed meanwhile; the mirror was told to forget it.
  * @throws {NotAFileError} If it is no file any more.
  */
-export async function sendFile(path: RelPath, base: Base | undefined, deps: SendDeps): Promise<SentFile> {
+export async function sendFile(
+  path: RelPath,
+  expected: Stat,
+  base: Base | undefined,
+  deps: SendDeps,
+): Promise<SentFile> {
   using file = deps.fs.openFile(path);
-  const stat = file.stat();
+  const stat = expected.size <= WHOLE_BYTES ? expected : file.stat();
   if (stat.kind !== "file") throw new NotAFileError();
   const average = averageOf(stat.size, base, deps.average);
+  // Chunks that the mirror can keep are of use only in a file of several.
+  const kept = base?.recipe?.average === average && !isOneChunk(stat.size, average) ? base : undefined;
+  if (stat.size <= WHOLE_BYTES && !kept) return await sendWhole(path, file, stat, average, base, deps);
   if (base && !base.recipe && base.entry.size === stat.size) {
     // The mirror may have it already; which chunks it has is not known, so this is found out before anything is sent.
-    const recipe = readRecipe(file, stat.size, average, deps);
+    const recipe = cutFile((offset, into) => file.readAt(offset, into), stat.size, average, deps);
     if (contentOf(recipe) === base.entry.content && isStill(file, stat, recipe)) {
       return sameFile(base.entry, recipe, stat);
     }
   }
-  const transfer = new Transfer(path, stat, average, base?.recipe?.average === average ? base : undefined, deps);
+  const transfer = new Transfer(path, stat, average, kept, deps);
   const recipe = await transfer.run(file);
   const content = contentOf(recipe);
   if (!isStill(file, stat, recipe)) {
@@ -81,14 +94,43 @@ export async function sendFile(path: RelPath, base: Base | undefined, deps: Send
   return { entry: { kind: "file", mode, mtimeNs, size, average, content }, recipe, stat, sent: true };
 }
 
+/** Sends a small file in one message. */
+async function sendWhole(
+  path: RelPath,
+  file: ReadableFile,
+  stat: Stat,
+  average: number,
+  base: Base | undefined,
+  deps: SendDeps,
+): Promise<SentFile> {
+  const { mode, mtimeNs, size } = stat;
+  const bytes = small.subarray(0, size);
+  const got = file.readAt(0, bytes);
+  const recipe = cutFile(
+    (offset, into) => {
+      const part = bytes.subarray(offset, Math.min(got, offset + into.length));
+      into.set(part);
+      return part.length;
+    },
+    size,
+    average,
+    deps,
+  );
+  if (!isStill(file, stat, recipe)) throw new ChangedWhileReadError();
+  const content = contentOf(recipe);
+  if (base?.entry.content === content && base.entry.average === average) return sameFile(base.entry, recipe, stat);
+  await deps.remote.send({ type: "whole", path, mode, mtimeNs, average, content, lengths: recipe.lengths, bytes });
+  return { entry: { kind: "file", mode, mtimeNs, size, average, content }, recipe, stat, sent: true };
+}
+
 function sameFile(before: FileEntry, recipe: Recipe, stat: Stat): SentFile {
   return { entry: { ...before, mode: stat.mode, mtimeNs: stat.mtimeNs }, recipe, stat, sent: false };
 }
 
-function readRecipe(file: ReadableFile, size: number, average: number, { cutter, signal, progress }: SendDeps): Recipe {
+function cutFile(readAt: ReadAt, size: number, average: number, { cutter, signal, progress }: SendDeps): Recipe {
   const lengths: number[] = [];
   const digests: Digest[] = [];
-  cutter.start((offset, into) => file.readAt(offset, into), { size, average });
+  cutter.start(readAt, { size, average });
   for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
     signal.throwIfAborted();
     lengths.push(chunk.bytes.length);
@@ -108,7 +150,7 @@ function isStill(file: ReadableFile, before: Stat, recipe: Recipe): boolean {
   const after = file.stat();
   const read = recipe.lengths.reduce((sum, length) => sum + length, 0);
   return read === before.size && after.size === before.size && after.mtimeNs === before.mtimeNs &&
-    after.ctimeNs === before.ctimeNs;
+    after.ctimeNs === before.ctimeNs && after.ino === before.ino;
 }
 
 /** A chunk on its way: kept chunks only as a count. */

@@ -70,8 +70,7 @@ export function reasonOf(error: unknown): string {
   if (code === "EROFS") return "the file system is read-only";
   if (code === "ENOTEMPTY") return "the directory is not empty";
   if (code === "EMFILE" || code === "ENFILE") return "too many open files";
-  if (error instanceof Error) {
-    return error.message.replace(/[:,]? ?(lstat|stat|open|rename|unlink|mkdir|readdir|copyfile) '.*/, "");
-  }
+  // Deno appends the call and the path to what the system says.
+  if (error instanceof Error) return error.message.replace(/: [a-z_]+ '.*/s, "");
   return String(error);
 }

@@ -42,6 +42,17 @@ export type ClientMessage =
   /** Which of these chunks does the mirror hold? */
   | { type: "ask"; digests: Digest[] }
   | { type: "mkdir"; path: RelPath; entry: DirEntry }
+  /** A small file in full, cut into chunks of these lengths. */
+  | {
+    type: "whole";
+    path: RelPath;
+    mode: number;
+    mtimeNs: bigint;
+    average: number;
+    content: Digest;
+    lengths: readonly number[];
+    bytes: Uint8Array;
+  }
   /** Begins a file; `keep` refers to the file that the mirror holds at `base`. Its `content` comes with `fileEnd`. */
   | { type: "file"; path: RelPath; mode: number; mtimeNs: bigint; size: number; average: number; base: RelPath }
   /** The next chunk, in full. */
@@ -113,6 +124,7 @@ const CLIENT_TYPES = [
   "commit",
   "prove",
   "ping",
+  "whole",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
 const SERVER_TYPES = ["welcome", "refuse", "listing", "holds", "committed", "proof", "pong", "wait"] as const satisfies readonly ServerMessage[
   "type"
@@ -157,6 +169,15 @@ function writeBody(out: Writer, m: Message): void {
       out.uint(m.size);
       out.u8(Math.log2(m.average));
       return out.text(m.base);
+    case "whole":
+      out.text(m.path);
+      out.uint(m.mode);
+      out.time(m.mtimeNs);
+      out.u8(Math.log2(m.average));
+      out.digest(m.content);
+      out.uint(m.lengths.length);
+      for (const length of m.lengths) out.uint(length);
+      return out.raw(m.bytes);
     case "literal":
       return out.raw(m.bytes);
     case "keep":
@@ -321,6 +342,17 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
         size: read.uint(MAX_FILE_BYTES),
         average: readAverage(read),
         base: readPath(read),
+      };
+    case "whole":
+      return {
+        type,
+        path: readPath(read),
+        mode: readMode(read),
+        mtimeNs: read.time(),
+        average: readAverage(read),
+        content: read.digest(),
+        lengths: Array.from({ length: read.uint(MAX_ASKED) }, () => read.uint(MAX_AVERAGE * 4)),
+        bytes: read.raw(read.left),
       };
     case "literal":
       return { type, bytes: read.raw(read.left) };

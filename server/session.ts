@@ -21,7 +21,7 @@ import {
 import { byName } from "../core/tree_index.ts";
 import type { IndexedStep } from "./commit.ts";
 import type { Mirror } from "./mirror.ts";
-import { Stage } from "./stage.ts";
+import { type NotStaged, Stage, type Staged } from "./stage.ts";
 
 /** What a session works with. */
 export interface SessionDeps {
@@ -38,6 +38,8 @@ export interface SessionDeps {
   readonly everyChange: boolean;
 }
 
+/** What a dry run may send. */
+const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping"]);
 /** How long a client may take to introduce itself (ms). */
 const HELLO_MS = 10_000;
 /** Entries in one part of a listing. */
@@ -113,7 +115,8 @@ class Session {
     this.#patienceMs = PEER_SILENCE_MS;
     do {
       for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) {
-        await this.#handle(readClientMessage(frame), hello.dryRun);
+        const work = this.#handle(readClientMessage(frame), hello.dryRun);
+        if (work) await work;
       }
       await this.#flush();
     } while (await this.#fill());
@@ -155,10 +158,11 @@ class Session {
     return hello;
   }
 
-  async #handle(message: ClientMessage, dryRun: boolean): Promise<void> {
+  /** @returns A promise only where there is something to wait for. */
+  #handle(message: ClientMessage, dryRun: boolean): Promise<void> | void {
     const { mirror } = this.#deps;
     const stage = this.#stage!;
-    if (dryRun && !["list", "ask", "prove", "ping"].includes(message.type)) {
+    if (dryRun && !HARMLESS.has(message.type)) {
       throw new ProtocolError("A dry run changes nothing");
     }
     switch (message.type) {
@@ -172,6 +176,8 @@ class Session {
         return this.#answer({ type: "holds", bits: this.#holds(message.digests) });
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
+      case "whole":
+        return this.#staged(stage.whole(message));
       case "file":
         return stage.begin(message);
       case "literal":
@@ -182,19 +188,20 @@ class Session {
         return stage.known(message.digest, message.length);
       case "fileAbort":
         return stage.abort();
-      case "fileEnd": {
-        const staged = stage.end(message.content);
-        if ("reason" in staged) this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
-        else this.#add({ op: "file", ...staged });
-        return;
-      }
+      case "fileEnd":
+        return this.#staged(stage.end(message.content));
       case "commit":
-        return await this.#commit();
+        return this.#commit();
       default: {
         const { type, ...rest } = message;
         return this.#add({ op: type, ...rest } as IndexedStep);
       }
     }
+  }
+
+  #staged(staged: Staged | NotStaged): void {
+    if ("reason" in staged) this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
+    else this.#add({ op: "file", ...staged });
   }
 
   #add(step: IndexedStep): void {

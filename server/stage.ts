@@ -20,6 +20,12 @@ export interface Staged {
   readonly at: RelPath;
 }
 
+/** Why there is no staged file. */
+export interface NotStaged {
+  readonly path: RelPath;
+  readonly reason: string;
+}
+
 type Begin = ClientMessage & { type: "file" };
 
 interface Assembly {
@@ -65,6 +71,17 @@ export class Stage {
     });
   }
 
+  /** A small file in one go. @throws {ProtocolError} If its parts do not fit together, or a file is begun already. */
+  whole(message: ClientMessage & { type: "whole" }): Staged | NotStaged {
+    const { path, mode, mtimeNs, average, lengths, bytes, content } = message;
+    this.begin({ type: "file", path, mode, mtimeNs, size: bytes.length, average, base: path });
+    this.#add((now) => {
+      for (const length of lengths) this.#note(now, digestOf(bytes.subarray(now.size, now.size + length)), length);
+      now.file.write(bytes);
+    });
+    return this.end(content);
+  }
+
   /** The next chunk, in full. */
   literal(bytes: Uint8Array): void {
     this.#add((now) => this.#append(now, bytes, digestOf(bytes)));
@@ -103,7 +120,7 @@ export class Stage {
    * @returns The staged file, or why there is none.
    * @throws {ProtocolError} If no file was begun.
    */
-  end(content: Digest): Staged | { readonly path: RelPath; readonly reason: string } {
+  end(content: Digest): Staged | NotStaged {
     let staged: Staged | undefined;
     this.#add((now) => {
       const { begin, at, file } = now;
@@ -149,14 +166,17 @@ export class Stage {
   }
 
   #append(now: Assembly, bytes: Uint8Array, digest: Digest): void {
-    if (bytes.length === 0 || bytes.length > 4 * now.begin.average) {
-      throw new ProtocolError("A chunk has an impossible length");
-    }
-    if (now.size + bytes.length > now.begin.size) throw new ProtocolError("A file is longer than was said");
+    now.own.set(digest, now.size);
+    this.#note(now, digest, bytes.length);
     now.file.write(bytes);
-    if (now.begin.size > now.begin.average) now.own.set(digest, now.size);
-    now.size += bytes.length;
-    now.lengths.push(bytes.length);
+  }
+
+  /** Notes the next chunk of the recipe. */
+  #note(now: Assembly, digest: Digest, length: number): void {
+    if (length === 0 || length > 4 * now.begin.average) throw new ProtocolError("A chunk has an impossible length");
+    if (now.size + length > now.begin.size) throw new ProtocolError("A file is longer than was said");
+    now.size += length;
+    now.lengths.push(length);
     now.digests.push(digest);
   }
 
