@@ -69,6 +69,9 @@ function start(args: string[], who: string): { process: Deno.ChildProcess; addre
   return { process, address: pass(process.stdout, who) };
 }
 
+// `deno task` starts in the project's folder; what the user means is the one where they are.
+const home = Deno.env.get("INIT_CWD");
+if (home) Deno.chdir(home);
 const [dir = makeSample()] = Deno.args;
 // Ctrl+C reaches the two by itself, as they are in the same terminal; a SIGTERM is passed on.
 Deno.addSignalListener("SIGINT", () => {});

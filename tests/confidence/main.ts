@@ -48,6 +48,9 @@ function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
+// `deno task` starts in the project's folder; what the user means is the one where they are.
+const home = Deno.env.get("INIT_CWD");
+if (home) Deno.chdir(home);
 const args = parse(Deno.args);
 using dir = new TempDir();
 const cwd = `${dir.path}/cwd`;
