@@ -6,11 +6,11 @@ import type { Clock } from "../core/clock.ts";
 import {
   ChangedWhileReadError,
   DisconnectedError,
-  NotAFileError,
   ProblemError,
   ProtocolError,
   reasonOf,
   RefusedError,
+  ReplacedError,
 } from "../core/errors.ts";
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
@@ -221,7 +221,7 @@ function messageOf(step: Step): ClientMessage {
 /** Whether a file has gone, or something else has come in its place, since it was looked at. */
 function isReplaced(error: unknown): boolean {
   const { NotFound, FilesystemLoop, NotADirectory, IsADirectory } = Deno.errors;
-  return [NotFound, FilesystemLoop, NotADirectory, IsADirectory, NotAFileError].some((type) => error instanceof type);
+  return [NotFound, FilesystemLoop, NotADirectory, IsADirectory, ReplacedError].some((type) => error instanceof type);
 }
 
 /** Whether an error is one path's own: everything that the file system says, and our own problems. */

@@ -2,7 +2,7 @@
 // file that it has there now (`keep`), from any other (`known`, after asking), or from the wire (`literal`). Nothing of a file
 // that changes while it is read counts: stat, read, stat.
 
-import { ChangedWhileReadError, NotAFileError } from "../core/errors.ts";
+import { ChangedWhileReadError, ReplacedError } from "../core/errors.ts";
 import { averageFor, Cutter, isOneChunk, type ReadAt } from "../core/chunker.ts";
 import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
@@ -59,7 +59,7 @@ export interface SentFile {
  *
  * @param expected What lstat said of it; a small file that still is so need not be asked again before it is read.
  * @throws {ChangedWhileReadError} If it changed meanwhile; the mirror was told to forget it.
- * @throws {NotAFileError} If it is no file any more.
+ * @throws {ReplacedError} If another has taken its place since lstat, which may have come by a rename.
  */
 export async function sendFile(
   path: RelPath,
@@ -69,7 +69,7 @@ export async function sendFile(
 ): Promise<SentFile> {
   using file = deps.fs.openFile(path);
   const stat = expected.size <= WHOLE_BYTES ? expected : file.stat();
-  if (stat.kind !== "file") throw new NotAFileError();
+  if (stat.kind !== "file" || stat.ino !== expected.ino) throw new ReplacedError();
   const average = averageOf(stat.size, base, deps.average);
   // Chunks that the mirror can keep are of use only in a file of several.
   const kept = base?.recipe?.average === average && !isOneChunk(stat.size, average) ? base : undefined;

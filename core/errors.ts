@@ -50,11 +50,11 @@ export class ChangedWhileReadError extends ProblemError {
   }
 }
 
-/** What was to be read as a file is none any more. */
-export class NotAFileError extends ProblemError {
-  override name = "NotAFileError";
+/** What was to be read has made way for something else, which is to be looked at first. */
+export class ReplacedError extends ProblemError {
+  override name = "ReplacedError";
   constructor() {
-    super("it is not a file any more");
+    super("something else has taken its place");
   }
 }
 

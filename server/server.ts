@@ -107,6 +107,7 @@ function listenReason(error: Error & { code?: string }): string {
     case "EADDRINUSE":
       return "another program listens there; choose another port with --interface HOST:PORT";
     case "EADDRNOTAVAIL":
+    case "EINVAL": // so Deno calls it
     case "ENOTFOUND":
       return "this machine has no such address; choose one with --interface HOST:PORT";
     case "EACCES":

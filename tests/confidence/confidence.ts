@@ -1,6 +1,7 @@
 // The eight confidence tests of the original DirSync, for one machine or two. Each starts from what the one before left.
 
 import { FROM_SOURCE, type Program, run, Running } from "../support/program.ts";
+import { noise } from "../support/scene.ts";
 import { differenceOf, until, untilEqual } from "../support/trees.ts";
 
 /** Where and with what the tests run. */
@@ -191,12 +192,6 @@ function removeAll(path: string): void {
 
 function isDirectory(path: string): boolean {
   return Deno.statSync(path).isDirectory;
-}
-
-function noise(length: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let i = 0, x = seed; i < length; i++) bytes[i] = (x = Math.imul(x, 1664525) + 1013904223) >>> 24;
-  return bytes;
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
