@@ -60,6 +60,8 @@ export interface FsFeatures {
   readonly timeStepNs: bigint;
   /** Whether files have permission bits. */
   readonly modes: boolean;
+  /** Whether `syncAll` does anything. */
+  readonly syncAll: boolean;
   /** Whether inode numbers identify entries. */
   readonly inodes: boolean;
 }
@@ -92,6 +94,8 @@ export interface FileSystem {
   setMeta(path: RelPath, meta: Meta): void;
   /** Returns once the names in `dir` are on the disk. */
   syncDir(dir: RelPath): void;
+  /** Returns once all that was written below the root is on the disk, where `features.syncAll`; else does nothing. */
+  syncAll(): void;
 }
 
 /** Removes whatever is at `path`, directories with all that is in them; nothing there is fine. */

@@ -2,6 +2,7 @@
 // and set to the millisecond, ctime (whole seconds only) is not reported, names must be UTF-8, and a directory above a
 // path that is replaced by a symbolic link at the wrong moment is followed, as these calls know no directory handles.
 
+import type { SyncFs } from "./syncfs.ts";
 import { lutimesSync } from "node:fs";
 import { ChangedWhileReadError, ProblemError } from "./errors.ts";
 import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile } from "./fs.ts";
@@ -18,13 +19,20 @@ const UNREACHABLE: Stat = { kind: "other", mode: 0, size: 0, mtimeNs: 0n, ctimeN
 
 /** The directory tree below one directory of this machine. */
 export class PortableFs implements FileSystem {
-  readonly features: FsFeatures = { layer: "portable", timeStepNs: NS_PER_MS, modes: !WINDOWS, inodes: !WINDOWS };
+  readonly features: FsFeatures;
+  readonly #syncFs: SyncFs | undefined;
   readonly #root: string;
   /** What `open` gives for a mode in the directory last written to; the umask and default ACLs take bits away. */
   #granted = { dir: ROOT, modes: new Map<number, number>() };
 
-  /** @param root Absolute path of the directory, its symbolic links resolved. */
-  constructor(root: string) {
+  /**
+   * @param root Absolute path of the directory, its symbolic links resolved.
+   * @param syncFs For `syncAll`.
+   */
+  constructor(root: string, syncFs?: SyncFs) {
+    const syncAll = syncFs !== undefined;
+    this.features = { layer: "portable", timeStepNs: NS_PER_MS, modes: !WINDOWS, inodes: !WINDOWS, syncAll };
+    this.#syncFs = syncFs;
     this.#root = root;
   }
 
@@ -144,6 +152,10 @@ export class PortableFs implements FileSystem {
     if (WINDOWS) return;
     using file = Deno.openSync(this.#toOs(dir));
     file.syncSync();
+  }
+
+  syncAll(): void {
+    this.#syncFs?.(this.#root);
   }
 
   /** The path as the system wants it: the only place where one is made. */

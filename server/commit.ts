@@ -13,6 +13,9 @@ import { slotPath } from "./places.ts";
 /** Files at least this large (bytes) have their chunks known by digest; smaller ones nobody asks for. */
 const CHUNKS_FROM_BYTES = 32 << 10;
 
+/** Up to so many directories a commit are made durable one by one. */
+const FEW_DIRS = 4;
+
 /** A step with what the index shall know of a file. */
 export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
 
@@ -50,12 +53,14 @@ export class Commit {
 
   /** Gives directories that were touched their metadata, and with `fsync` makes their names durable. */
   finish(fsync: boolean): void {
+    const all = fsync && this.#touched.size > FEW_DIRS && this.#fs.features.syncAll;
+    if (all) this.#fs.syncAll();
     for (const id of this.#touched) {
       const path = this.#index.pathOf(id);
       const entry = this.#index.get(id)?.entry;
       if (path === undefined || entry?.kind !== "dir") continue;
       try {
-        if (fsync) this.#fs.syncDir(path);
+        if (fsync && !all) this.#fs.syncDir(path);
         this.#fs.setMeta(path, entry);
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {

@@ -213,6 +213,7 @@ class Session {
     const { mirror, emit, everyChange } = this.#deps;
     const stage = this.#stage!;
     const steps = this.#steps, staged = this.#problems;
+    stage.sync();
     this.#steps = [];
     this.#problems = [];
     const { changes, problems } = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());

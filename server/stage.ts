@@ -40,6 +40,9 @@ interface Assembly {
   size: number;
 }
 
+/** Up to so many files a commit are made durable one by one. */
+const FEW_FILES = 8;
+
 /** Puts files together, one after the other. */
 export class Stage {
   readonly #fs: FileSystem;
@@ -47,13 +50,16 @@ export class Stage {
   readonly #fsync: boolean;
   readonly #buffer = new Uint8Array(new WebAssembly.Memory({ initial: 17 }).buffer); // page-aligned: faster reads
   #next = 0;
+  /** Files staged since `sync`, and whether one of them may not be on the disk yet. */
+  #staged = 0;
+  #unsynced = false;
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
   #source: { readonly path: RelPath; readonly file: ReadableFile } | undefined;
   /** Files of the mirror that were not what the index says. */
   readonly wrong = new Set<RelPath>();
 
-  /** @param fsync Whether what is staged must be on the disk before `end` returns. */
+  /** @param fsync Whether what is staged must be on the disk when `sync` returns. */
   constructor(fs: FileSystem, index: TreeIndex, fsync: boolean) {
     this.#fs = fs;
     this.#index = index;
@@ -130,7 +136,7 @@ export class Stage {
         throw new ProblemError("it did not arrive as it was sent; it is sent again");
       }
       file.setMeta({ mode, mtimeNs });
-      if (this.#fsync) file.sync();
+      if (this.#fsync) this.#sync(file);
       file[Symbol.dispose]();
       this.#now = undefined;
       staged = { path, recipe, at, entry: { kind: "file", mode, mtimeNs, size, average, content } };
@@ -141,11 +147,25 @@ export class Stage {
     return staged ?? failed!;
   }
 
+  /** Makes sure that all files that have been staged are on the disk. */
+  sync(): void {
+    if (this.#unsynced) this.#fs.syncAll();
+    this.#unsynced = false;
+    this.#staged = 0;
+  }
+
   /** Forgets the file that was begun, if any, and closes what is open. */
   abort(): void {
     this.#closeSource();
     this.#discard();
     this.#failed = undefined;
+  }
+
+  /** One call a file is the quicker way for a few, one for the whole file system for many. */
+  #sync(file: WritableFile): void {
+    this.#staged++;
+    if (this.#staged <= FEW_FILES || !this.#fs.features.syncAll) file.sync();
+    else this.#unsynced = true;
   }
 
   #add(what: (now: Assembly) => void): void {

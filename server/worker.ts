@@ -4,6 +4,7 @@ import { systemClock } from "../core/clock.ts";
 import { type EngineSide, runEngine } from "../core/host.ts";
 import { PortableFs } from "../core/portable_fs.ts";
 import { randomId } from "../core/random.ts";
+import { loadSyncFs } from "../core/syncfs.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { Mirror } from "./mirror.ts";
 import { INDEX_NAME, PRIVATE_DIR } from "./places.ts";
@@ -29,7 +30,7 @@ runEngine<ServerStart, never, never>(
     const openIndex = (where: "folder" | "memory") =>
       new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
     const clock = systemClock;
-    using mirror = new Mirror({ fs: new PortableFs(dir), clock, emit, openIndex, randomId, fsync, name });
+    using mirror = new Mirror({ fs: new PortableFs(dir, loadSyncFs()), clock, emit, openIndex, randomId, fsync, name });
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {
       const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange });

@@ -101,7 +101,7 @@ export function systemError(code: ErrorCode, call: string, path: string): Error 
 
 /** A file system in memory. */
 export class MemoryFs implements FileSystem {
-  readonly features: FsFeatures = { layer: "memory", timeStepNs: 1n, modes: true, inodes: true };
+  readonly features: FsFeatures = { layer: "memory", timeStepNs: 1n, modes: true, inodes: true, syncAll: true };
   readonly #now: () => bigint;
   readonly #root: DirNode;
   #lastIno = 1n;
@@ -195,6 +195,8 @@ export class MemoryFs implements FileSystem {
   syncDir(dir: RelPath): void {
     this.#get(dir, "open");
   }
+
+  syncAll(): void {}
 
   /** Replaces what is in a file in place, as editors may do; makes the file if there is none. */
   writeFile(path: RelPath, content: Uint8Array | string): void {
