@@ -44,18 +44,19 @@ export function averageFor(size: number, before?: number): number {
 }
 
 /**
- * Whether a file of `size` bytes is a single chunk whatever is in it: up to twice its average. Cutting it would cost more in
+ * Whether a file of `size` bytes is a single chunk whatever is in it: up to four times its average, which is also the
+ * longest that a chunk can be. Cutting it would cost more in
  * digests and bookkeeping than it saves. The rule looks at the whole size only, never at what is left of a larger file.
  *
  * @example Usage
  * ```ts
  * import { assert } from "@std/assert";
- * assert(isOneChunk(4096, 2048));
- * assert(!isOneChunk(4097, 2048));
+ * assert(isOneChunk(8192, 2048));
+ * assert(!isOneChunk(8193, 2048));
  * ```
  */
 export function isOneChunk(size: number, average: number): boolean {
-  return size <= 2 * average;
+  return size <= 4 * average;
 }
 
 /**

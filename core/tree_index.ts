@@ -52,7 +52,14 @@ type Cells = [
   seenCtime: bigint,
   racy: bigint,
 ];
+// Statements are looked up by their text: made once, it need not be put together at every call.
 const COLUMNS = "id, parent, name, kind, mode, mtime, size, average, content, ino, seen_mtime, seen_ctime, racy";
+
+const BY_ID = `SELECT ${COLUMNS} FROM entry WHERE id = ?`;
+const BY_NAME = `SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`;
+const BY_PARENT = `SELECT ${COLUMNS} FROM entry WHERE parent = ?`;
+// The second condition lets SQLite use the partial index.
+const BY_INODE = `SELECT ${COLUMNS} FROM entry WHERE ino = ? AND ino != 0`;
 
 /** The tree and the chunks of one mirror, as far as this side knows it. */
 export class TreeIndex implements Disposable {
@@ -118,18 +125,18 @@ export class TreeIndex implements Disposable {
   }
 
   get(id: number): Node | undefined {
-    return nodeOf(this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE id = ?`).get(id));
+    return nodeOf(this.#prepare(BY_ID).get(id));
   }
 
   child(parent: number, name: string): Node | undefined {
     return nodeOf(
-      this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`).get(parent, cellOf(name)),
+      this.#prepare(BY_NAME).get(parent, cellOf(name)),
     );
   }
 
   /** The entries of a directory, in no order. */
   children(parent: number): Node[] {
-    const rows = this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE parent = ?`).all(parent);
+    const rows = this.#prepare(BY_PARENT).all(parent);
     return rows.map((row) => nodeOf(row)!);
   }
 
@@ -156,7 +163,7 @@ export class TreeIndex implements Disposable {
   /** The entries that were seen with this inode number: more than one where files are hard links of each other. */
   withInode(ino: bigint): Node[] {
     if (ino === 0n) return [];
-    return this.#prepare(`SELECT ${COLUMNS} FROM entry WHERE ino = ? AND ino != 0`).all(ino).map((row) => nodeOf(row)!);
+    return this.#prepare(BY_INODE).all(ino).map((row) => nodeOf(row)!);
   }
 
   /** Ids of up to `most` entries that need a second look. */

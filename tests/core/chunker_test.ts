@@ -47,7 +47,7 @@ function endsOf(lengths: number[]): number[] {
 Deno.test("Cutter follows the definition for every content, average and length", () => {
   for (const [name, make] of Object.entries(CONTENTS)) {
     for (const average of AVERAGES) {
-      const sizes = [0, 1, 32, 100, average, 2 * average, 2 * average + 4, 5 * average + 7, 40 * average + 13];
+      const sizes = [0, 1, 32, 100, average, 4 * average, 4 * average + 4, 5 * average + 7, 40 * average + 13];
       for (const n of sizes.slice(0, average > 16384 ? 8 : 9)) {
         const bytes = make(n - n % 4, random(n + average));
         assertEquals(cut(bytes, average), cutByDefinition(bytes, average), `${name}, average ${average}, ${n} bytes`);
@@ -102,18 +102,18 @@ Deno.test("Cutter changes few chunks when one byte changes", () => {
   }
 });
 
-Deno.test("Cutter makes one chunk of up to twice the average, and reads it once", () => {
+Deno.test("Cutter makes one chunk of up to four times the average, and reads it once", () => {
   for (const average of [FINEST_AVERAGE, MIN_AVERAGE, MAX_AVERAGE]) {
-    const bytes = CONTENTS.random(2 * average, random(4));
-    assertEquals(cut(bytes, average), [2 * average]);
-    const longer = CONTENTS.random(2 * average + 1, random(4));
+    const bytes = CONTENTS.random(4 * average, random(4));
+    assertEquals(cut(bytes, average), [4 * average]);
+    const longer = CONTENTS.random(4 * average + 1, random(4));
     assertEquals(cut(longer, average), cutByDefinition(longer, average));
-    assert(isOneChunk(2 * average, average) && !isOneChunk(2 * average + 1, average));
+    assert(isOneChunk(4 * average, average) && !isOneChunk(4 * average + 1, average));
     const reads: [number, number][] = [];
     const readAt: ReadAt = (offset, into) => (reads.push([offset, into.length]), reader(bytes)(offset, into));
     cutter.start(readAt, { size: bytes.length, average });
     while (cutter.next());
-    assertEquals(reads, [[0, 2 * average]]);
+    assertEquals(reads, [[0, 4 * average]]);
   }
 });
 

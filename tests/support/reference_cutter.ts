@@ -6,7 +6,7 @@ const MASK64 = (1n << 64n) - 1n;
 /** Chunk lengths of `bytes` by definition; `longest` bytes at most (default: as the cutter has it). */
 export function cutByDefinition(bytes: Uint8Array, average: number, longest = 4 * average): number[] {
   if (bytes.length === 0) return [];
-  if (bytes.length <= 2 * average) return [bytes.length];
+  if (bytes.length <= 4 * average) return [bytes.length];
   const reach = average / 2;
   const keys = keysOf(bytes, average < 1024);
   // A boundary lies behind a key that no earlier one within reach equals or undercuts, and no later one undercuts.
