@@ -160,13 +160,20 @@ export const FLAGS: readonly Flag[] = [
   { commands: BOTH, name: "quiet", help: "print only what is wrong" },
   { commands: BOTH, name: "verbose", help: "print more: every path, and details" },
   {
-    commands: BOTH,
+    commands: ["client"],
     name: "state",
     value: "DIR",
     help: "where dirsync keeps its own notes (default: the user's state folder)",
   },
   {
-    commands: BOTH,
+    commands: ["server"],
+    name: "state",
+    value: "DIR",
+    help: "accepted; a server keeps its own notes in .dirsync in its DIR",
+  },
+  { commands: ["client"], name: "no-fsync", help: "accepted; give it to the server, which is the side that writes" },
+  {
+    commands: ["server"],
     name: "no-fsync",
     help: "do not wait for the disk: faster, but a power cut may lose the latest changes",
   },
