@@ -196,6 +196,8 @@ class Session {
     const own = this.options.source.dryRun;
     if (!own) index.begin();
     try {
+      // What an earlier connection left between two places, the mirror has put somewhere or removed.
+      for (const node of index.parkedAll()) index.remove(node.id);
       if (index.rootHash() !== root) await reconcile(index, remote, this.#cycleDeps.signal);
     } finally {
       if (!own) index.commit();

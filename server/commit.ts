@@ -45,6 +45,7 @@ export class Commit {
       this.#run(step);
     } catch (error) {
       const path = pathOf(step);
+      if (step.op === "file") discard(this.#fs, step.at);
       this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       this.doubtful.add(parentOf(path));
       if (step.op === "move") this.doubtful.add(parentOf(step.from));
@@ -64,6 +65,8 @@ export class Commit {
         this.#fs.setMeta(path, entry);
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {
+        // It is not as the index says.
+        this.#index.setSeen(id, undefined);
         this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       }
     }
@@ -175,7 +178,9 @@ export class Commit {
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
     this.#writing([parentOf(path)], () => make(path));
-    const id = this.#index.put(parent, nameOf(path), entry, seenOf(this.#fs.lstat(path)), recipe);
+    // A directory is what it is to be only after `finish`.
+    const seen = entry.kind === "dir" ? undefined : seenOf(this.#fs.lstat(path));
+    const id = this.#index.put(parent, nameOf(path), entry, seen, recipe);
     if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
@@ -224,6 +229,15 @@ export class Commit {
 /** What the index notes of an entry of the mirror. Only we write there, so nothing is racy. */
 export function seenOf(stat: Stat | undefined): Seen | undefined {
   return stat && { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy: false };
+}
+
+/** Removes a staged file that nobody will come for; if that fails, the next start does it. */
+function discard(fs: FileSystem, at: RelPath): void {
+  try {
+    fs.unlink(at);
+  } catch {
+    // It may have been renamed already.
+  }
 }
 
 function pathOf(step: CommitStep): RelPath {

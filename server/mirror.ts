@@ -90,7 +90,7 @@ export class Mirror implements Disposable {
       emit({ event: "scanning", dir: name });
     }
     if (toPush) writeId(fs, this.id);
-    if (this.#pusher === undefined) emptySlots(fs, this.#index);
+    if (toPush) emptySlots(fs, this.#index);
     await this.#keepTrue((deps) => scanMirror(deps), waiting);
   }
 
@@ -128,11 +128,8 @@ export class Mirror implements Disposable {
   /** Carries out again what a crash interrupted, and clears what nobody will come for. */
   #recover(): void {
     const { fs } = this.#deps;
-    const steps = readJournal(fs);
-    if (steps.length > 0) {
-      redo(fs, steps);
-      clearJournal(fs);
-    }
+    redo(fs, readJournal(fs));
+    clearJournal(fs);
     removeTree(fs, STAGE_DIR);
   }
 

@@ -66,8 +66,17 @@ export function emptySlots(fs: FileSystem, index: TreeIndex): void {
     const home = index.withInode(stat.ino).map(({ id }) => index.pathOf(id)).find((path) =>
       path !== undefined && !fs.lstat(path)
     );
-    if (home !== undefined) fs.rename(slot, home);
-    else removeTree(fs, slot);
+    if (home === undefined || !tryRename(fs, slot, home)) removeTree(fs, slot);
   }
   for (const node of index.parkedAll()) index.remove(node.id);
+}
+
+function tryRename(fs: FileSystem, from: RelPath, to: RelPath): boolean {
+  try {
+    fs.rename(from, to);
+    return true;
+  } catch {
+    // The directory above is gone too.
+    return false;
+  }
 }

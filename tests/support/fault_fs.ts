@@ -1,0 +1,43 @@
+// A file system that stops working at a certain call, as a machine does that crashes there: that call and all later ones fail.
+
+import type { FileSystem, ReadableFile, WritableFile } from "../../core/fs.ts";
+
+/** What a crash looks like from inside. */
+export class CrashError extends Error {
+  override name = "CrashError";
+}
+
+/** Counts the calls that change something. */
+export interface Fuse {
+  /** Calls left before the crash; Infinity never. */
+  left: number;
+  /** Calls made. */
+  count: number;
+}
+
+const CHANGES = new Set(["createFile", "mkdir", "symlink", "link", "rename", "unlink", "rmdir", "setMeta", "write"]);
+
+/** `fs`, which fails from the moment on that the fuse has burnt down. Reading fails then too. */
+export function faultFs(fs: FileSystem, fuse: Fuse): FileSystem {
+  return wrap(fs, fuse);
+}
+
+function wrap<T extends FileSystem | ReadableFile | WritableFile>(target: T, fuse: Fuse): T {
+  return new Proxy(target, {
+    get(object, key) {
+      const value = Reflect.get(object, key, object);
+      if (typeof value !== "function" || key === Symbol.dispose) {
+        return typeof value === "function" ? value.bind(object) : value;
+      }
+      return (...args: unknown[]) => {
+        if (CHANGES.has(String(key))) {
+          fuse.count++;
+          fuse.left--;
+        }
+        if (fuse.left < 0) throw new CrashError(`crashed at ${String(key)}`);
+        const result = value.apply(object, args);
+        return key === "openFile" || key === "createFile" ? wrap(result, fuse) : result;
+      };
+    },
+  });
+}
