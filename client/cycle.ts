@@ -20,6 +20,8 @@ export interface Dirty {
 
 /** What a cycle needs. */
 export interface CycleDeps extends PushDeps {
+  /** Whether what the index learns is to be kept: false for a dry run, within a transaction of its own. */
+  readonly keep: boolean;
   /** What is gone and may come back under another name. */
   readonly departures: Departures;
   /** Rules that hold from the root on. */
@@ -56,7 +58,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     problem,
     fresh: (dir: RelPath) => fresh.add(dir),
   };
-  index.begin();
+  if (deps.keep) index.begin();
   try {
     const observed = { entries: 0, bytes: 0 };
     for (const { round, last } of rounds(scan(dirty, scanDeps))) {
@@ -73,7 +75,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     return { ...await push.finish(), fresh };
   } finally {
     // True or not, it is what we believe; the next connection starts by comparing.
-    index.commit();
+    if (deps.keep) index.commit();
   }
 }
 

@@ -185,6 +185,7 @@ class Session {
       ask: welcome.holdsContent,
       average: welcome.average,
       everyChange: options.everyChange,
+      keep: !options.source.dryRun,
       departures: new Departures(RENAME_MS),
       rules: options.rules,
     };
@@ -193,14 +194,14 @@ class Session {
   /** Makes the index agree with the mirror, whose root hash is `root`. */
   async levelIndex(root: string): Promise<void> {
     const { index, remote } = this;
-    const own = this.options.source.dryRun;
-    if (!own) index.begin();
+    const { keep } = this.#cycleDeps;
+    if (keep) index.begin();
     try {
       // What an earlier connection left between two places, the mirror has put somewhere or removed.
       for (const node of index.parkedAll()) index.remove(node.id);
       if (index.rootHash() !== root) await reconcile(index, remote, this.#cycleDeps.signal);
     } finally {
-      if (!own) index.commit();
+      if (keep) index.commit();
     }
   }
 

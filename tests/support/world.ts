@@ -107,7 +107,7 @@ export class World implements Disposable {
       prng: () => 0.5,
       emit: (event) => this.clientEvents.push(event),
       dirty,
-      dial: () => this.#dial(),
+      dial: () => this.dial(),
       overlap: () => undefined,
       openIndex: () => this.#clientIndex,
       signal,
@@ -131,7 +131,8 @@ export class World implements Disposable {
     };
   }
 
-  #dial(): Promise<Link> {
+  /** Opens a connection to the server. */
+  dial(): Promise<Link> {
     const server = this.#server;
     if (!server) return Promise.reject(new DisconnectedError("nothing listens there"));
     const [near, far] = pipe();
