@@ -1,11 +1,12 @@
 // `dirsync client`: the main thread. It holds what a Worker cannot: the socket, the watcher; the engine runs in the Worker.
 
+import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf, RefusedError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
-import { type ClientOptions, formatAddress } from "../core/options.ts";
+import type { ClientOptions } from "../core/options.ts";
 import { sourceFolder, stateFolder } from "../core/state.ts";
 import { dial } from "./dial.ts";
 import { relative, watch } from "./watch.ts";

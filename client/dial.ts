@@ -2,9 +2,9 @@
 // (node:http's own client is not used: its `upgrade` event never came with Deno 2.6, the runtime of the binary tests.)
 
 import { connect, type Socket } from "node:net";
+import { type Address, formatAddress } from "../core/address.ts";
 import { DisconnectedError, RefusedError } from "../core/errors.ts";
 import type { Link } from "../core/link.ts";
-import { type Address, formatAddress } from "../core/options.ts";
 import { socketLink } from "../core/socket_link.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
 

@@ -2,7 +2,8 @@
 // believed. One round trip for each level of the tree, and only where there are differences.
 
 import { joinPath, type RelPath, ROOT } from "../core/path.ts";
-import { type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.ts";
+import { ROOT_ID } from "../core/schema.ts";
+import type { Node, TreeIndex } from "../core/tree_index.ts";
 import type { Entry } from "../core/types.ts";
 import type { ListedEntry } from "../core/wire.ts";
 import type { Remote } from "./remote.ts";

@@ -5,12 +5,12 @@ import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError, RefusedError } from "../core/errors.ts";
 import { KEEP_ALIVE_MS, PEER_SILENCE_MS } from "../core/limits.ts";
+import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
 import {
   type ClientMessage,
-  FrameReader,
   type ListedEntry,
   PROTOCOL,
   readServerMessage,

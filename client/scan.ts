@@ -16,7 +16,8 @@ import {
   type RelPath,
   ROOT,
 } from "../core/path.ts";
-import { byName, type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.ts";
+import { ROOT_ID } from "../core/schema.ts";
+import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
 
 /** One difference between the source and the index. */
 export type Observation =

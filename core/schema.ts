@@ -3,6 +3,9 @@
 /** Schema number in `PRAGMA user_version`; an index of another schema is thrown away and made anew. */
 export const SCHEMA = 1;
 
+/** Row number of the root. */
+export const ROOT_ID = 1;
+
 /** Makes the tables. Times are ns since the epoch, sizes bytes, digests 32 raw bytes. */
 export const CREATE = `
   CREATE TABLE entry (

@@ -2,17 +2,16 @@
 // known to hold, or will hold once the steps under way are committed, so that plans are made against it. Keyed by node, not
 // by path: moving a directory, however large, changes one row.
 
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { createHash } from "node:crypto";
 import { Writer } from "./codec.ts";
 import { fromBytes, joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { addRoot, openDatabase } from "./database.ts";
+import { ROOT_ID } from "./schema.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
-import { CREATE, SCHEMA } from "./schema.ts";
 import type { Digest, Entry, Kind, Recipe } from "./types.ts";
 import { writeEntry } from "./wire.ts";
 
-/** Row number of the root. */
-export const ROOT_ID = 1;
 /** Parent of what is parked in slots. */
 const SLOTS = -1;
 const KINDS: readonly Kind[] = ["dir", "file", "symlink"];
@@ -408,39 +407,6 @@ export class TreeIndex implements Disposable {
 /** The canonical order of names within a directory, under the Merkle hash. */
 export function byName(a: { readonly name: string }, b: { readonly name: string }): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
-
-function openDatabase(file: string): DatabaseSync {
-  let db = new DatabaseSync(file);
-  const version = () => Number((db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
-  try {
-    // The index is a cache, but one that is to survive a crash of the process: WAL, no fsync for each transaction.
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
-    if (version() !== SCHEMA && version() !== 0) throw new Error("another schema");
-    db.prepare("SELECT count(*) FROM sqlite_master").get();
-  } catch {
-    // Made by another version, or damaged: throw it away.
-    db.close();
-    for (const suffix of ["", "-wal", "-shm"]) {
-      try {
-        Deno.removeSync(file + suffix);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
-    db = new DatabaseSync(file);
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
-  }
-  if (version() === 0) {
-    db.exec(`BEGIN; ${CREATE} PRAGMA user_version = ${SCHEMA};`);
-    addRoot(db);
-    db.exec("COMMIT");
-  }
-  return db;
-}
-
-function addRoot(db: DatabaseSync): void {
-  db.exec(`INSERT INTO entry VALUES (${ROOT_ID}, 0, '', 0, 493, 0, 0, 0, NULL, NULL, 0, 0, 0, 0)`);
 }
 
 function nodeOf(row: unknown): Node | undefined {

@@ -6,7 +6,8 @@ import { ProblemError } from "../core/errors.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
 import { isPrivateName, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
-import { type Node, ROOT_ID, type TreeIndex } from "../core/tree_index.ts";
+import { ROOT_ID } from "../core/schema.ts";
+import type { Node, TreeIndex } from "../core/tree_index.ts";
 import type { Entry, Recipe } from "../core/types.ts";
 import { seenOf } from "./commit.ts";
 

@@ -2,11 +2,12 @@
 
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { formatAddress, isLoopback } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
-import { formatAddress, isLoopback, type ServerOptions } from "../core/options.ts";
+import type { ServerOptions } from "../core/options.ts";
 import { socketLink } from "../core/socket_link.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
 import type { ServerStart } from "./worker.ts";

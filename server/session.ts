@@ -6,12 +6,12 @@ import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
+import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
 import {
   type ClientMessage,
-  FrameReader,
   type ListedEntry,
   PROTOCOL,
   readClientMessage,

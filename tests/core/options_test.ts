@@ -3,14 +3,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UsageError } from "../../core/errors.ts";
-import {
-  type ClientOptions,
-  FLAGS,
-  formatAddress,
-  isLoopback,
-  parseCommandLine,
-  type ServerOptions,
-} from "../../core/options.ts";
+import { formatAddress, isLoopback } from "../../core/address.ts";
+import { type ClientOptions, FLAGS, parseCommandLine, type ServerOptions } from "../../core/options.ts";
 
 function server(...args: string[]): ServerOptions {
   const command = parseCommandLine(["server", ...args]);

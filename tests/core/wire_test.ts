@@ -2,18 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Writer } from "../../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
+import { FrameReader } from "../../core/frame_reader.ts";
 import { MAX_MESSAGE_BYTES } from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/types.ts";
-import {
-  FrameReader,
-  type Message,
-  PROTOCOL,
-  readClientMessage,
-  readServerMessage,
-  writeMessage,
-} from "../../core/wire.ts";
+import { type Message, PROTOCOL, readClientMessage, readServerMessage, writeMessage } from "../../core/wire.ts";
 
 const SEED = Number(Deno.env.get("SEED") ?? 1);
 const RUNS = { seed: SEED, numRuns: 300, verbose: true };

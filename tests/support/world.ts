@@ -1,7 +1,8 @@
 // Both engines in one process, on file systems in memory, joined by a pipe, under a clock that the test turns.
 
 import { DirtySet } from "../../client/dirty.ts";
-import { Engine, type EngineOptions } from "../../client/engine.ts";
+import { Engine } from "../../client/engine.ts";
+import type { EngineOptions } from "../../client/session.ts";
 import { DisconnectedError } from "../../core/errors.ts";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";

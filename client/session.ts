@@ -1,0 +1,239 @@
+// One connection of the client: cycles over what is dirty, until the mirror is exact (`--once`) or for as long as it lasts.
+
+import type { Cutter } from "../core/chunker.ts";
+import type { Clock } from "../core/clock.ts";
+import { DisconnectedError } from "../core/errors.ts";
+import type { Emit } from "../core/events.ts";
+import type { FileSystem, Stat } from "../core/fs.ts";
+import type { IgnoreRules } from "../core/ignore.ts";
+import type { Link } from "../core/link.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
+import { Departures } from "./departures.ts";
+import type { DirtySet } from "./dirty.ts";
+import type { Holds } from "./holds.ts";
+import type { Problems } from "./problems.ts";
+import { reconcile } from "./reconcile.ts";
+import { type Introduction, nowhere, type Remote, type Welcome } from "./remote.ts";
+
+/** What the engine does, of what the command line can ask for. */
+export interface EngineOptions {
+  readonly source: Introduction;
+  /** Name of the server for people. */
+  readonly server: string;
+  readonly once: boolean;
+  readonly updatemaxMs: number | undefined;
+  readonly everyChange: boolean;
+  readonly rules: IgnoreRules;
+}
+
+/** The engine's world. */
+export interface EngineDeps {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly prng: () => number;
+  readonly emit: Emit;
+  readonly dirty: DirtySet;
+  /** Opens a connection. @throws {DisconnectedError | RefusedError} */
+  readonly dial: (signal: AbortSignal) => Promise<Link>;
+  /** Opens the index of the mirror with this id. */
+  readonly openIndex: (mirrorId: string) => TreeIndex;
+  /** Why the mirror with this name and id and the source cannot be mirrored to each other, if so. */
+  readonly overlap: (mirror: string, mirrorId: string) => string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Kernels stamp files with a clock that ticks this coarsely, at worst (ns). */
+const CLOCK_TICK_NS = 20_000_000n;
+/** When a file that may have changed unnoticed is looked at again (ms). */
+const SECOND_LOOK_MS = 60;
+/** How long the second half of a rename may take after the first (ms). */
+const RENAME_MS = 20;
+/** When a directory that is new is listed again, as events in it may have been lost (ms). */
+const FRESH_LOOKS_MS = [60, 300, 1500];
+/** A full scan comes this often whatever the watcher says (ms), give or take a quarter. */
+const FULL_SCAN_MS = 3_600_000;
+/** `--once` looks so often at files that change while they are read before it gives up on them. */
+const ONCE_LOOKS = 40;
+
+/** What goes on over one connection. */
+export class Session {
+  readonly #cycleDeps: CycleDeps;
+  #changed = 0;
+  #sent = 0;
+  #started: number;
+  #level = false;
+  /** Paths at which the mirror failed in the last cycle. */
+  #refusedOnce = new Set<RelPath>();
+
+  constructor(
+    readonly index: TreeIndex,
+    readonly remote: Remote,
+    welcome: Welcome,
+    readonly options: EngineOptions,
+    readonly deps: EngineDeps,
+    cutter: Cutter,
+    holds: Holds,
+    readonly problems: Problems,
+  ) {
+    const { clock, fs, emit, signal } = deps;
+    this.#started = clock.now();
+    const timeStepNs = fs.features.timeStepNs;
+    this.#cycleDeps = {
+      fs,
+      index,
+      outlet: options.source.dryRun ? nowhere : remote,
+      cutter,
+      clock,
+      holds,
+      emit,
+      signal: AbortSignal.any([signal, remote.ended]),
+      seenOf: (stat, readAt) => seenOf(stat, readAt, timeStepNs),
+      ask: welcome.holdsContent,
+      average: welcome.average,
+      everyChange: options.everyChange,
+      keep: !options.source.dryRun,
+      departures: new Departures(RENAME_MS),
+      rules: options.rules,
+    };
+  }
+
+  /** Makes the index agree with the mirror, whose root hash is `root`. */
+  async levelIndex(root: string): Promise<void> {
+    const { index, remote } = this;
+    const { keep } = this.#cycleDeps;
+    if (keep) index.begin();
+    try {
+      // What an earlier connection left between two places, the mirror has put somewhere or removed.
+      for (const node of index.parkedAll()) index.remove(node.id);
+      if (index.rootHash() !== root) await reconcile(index, remote, this.#cycleDeps.signal);
+    } finally {
+      if (keep) index.commit();
+    }
+  }
+
+  /** One cycle over what is dirty, and what follows from it. */
+  async cycle(): Promise<CycleResult> {
+    const { clock, dirty } = this.deps;
+    if (this.#changed === 0) this.#started = clock.now();
+    const taken = dirty.take(clock.now());
+    let result: CycleResult;
+    try {
+      result = await runCycle(taken, this.#cycleDeps);
+    } catch (error) {
+      dirty.giveBack(taken);
+      throw error;
+    }
+    this.#changed += result.changed;
+    if (result.refused.size > 0) await this.levelIndex(await this.remote.prove());
+    this.#follow(taken, result);
+    return result;
+  }
+
+  /** Until the mirror is exact, or as near as it gets. @returns The exit status. */
+  async once(): Promise<number> {
+    const { clock, dirty, signal } = this.deps;
+    for (let look = 0; look < ONCE_LOOKS && !signal.aborted; look++) {
+      const result = await this.cycle();
+      const more = result.later.size > 0 || this.index.racy(1).length > 0;
+      if (!more) break;
+      const due = Math.max(...result.later.values(), clock.now() + SECOND_LOOK_MS);
+      await clock.sleep(Math.min(1000, due - clock.now()), signal);
+      dirty.addPaths(result.later.keys());
+      this.#addRacy();
+    }
+    const problems = this.problems.size;
+    const verified = await this.remote.prove() === this.index.rootHash();
+    this.#tellSynced(verified);
+    return problems === 0 && verified ? 0 : 3;
+  }
+
+  /** Until the connection ends. @throws {DisconnectedError} */
+  async live(): Promise<void> {
+    const { clock, dirty } = this.deps;
+    const { signal } = this.#cycleDeps;
+    let fullScanAt = this.#nextFullScan();
+    while (!signal.aborted) {
+      const now = clock.now();
+      if (now >= fullScanAt) {
+        dirty.addAll();
+        fullScanAt = this.#nextFullScan();
+      }
+      const due = Math.min(dirty.dueAt(), fullScanAt);
+      if (due > now) {
+        const waiting = new AbortController();
+        await Promise.race([clock.sleep(due - now, AbortSignal.any([signal, waiting.signal])), dirty.added()]);
+        waiting.abort();
+        continue;
+      }
+      await this.cycle();
+      this.#tellIfLevel();
+    }
+    throw this.remote.error ?? new DisconnectedError("stopped");
+  }
+
+  #follow(taken: Dirty, result: CycleResult): void {
+    const { clock, dirty } = this.deps;
+    const now = clock.now();
+    const found = new Map(result.problems);
+    for (const [path, message] of result.refused) {
+      // What failed once may have met a change of the mirror's own; only what fails again is worth telling.
+      if (this.#refusedOnce.has(path)) found.set(path, message);
+      else result.later.set(path, now);
+    }
+    this.#refusedOnce = new Set(result.refused.keys());
+    const looked = (path: RelPath) => taken.all || taken.paths.has(path) && !result.later.has(path);
+    for (const [path, ms] of this.problems.update(found, looked)) dirty.addLater(path, now + ms);
+    if (this.options.once) return;
+    for (const [path, at] of result.later) dirty.addLater(path, at);
+    for (const dir of result.fresh) for (const ms of FRESH_LOOKS_MS) dirty.addNamesLater(dir, now + ms);
+    this.#addRacy(now + SECOND_LOOK_MS);
+  }
+
+  /** Lets files that may have changed unnoticed be looked at again. */
+  #addRacy(at?: number): void {
+    for (const id of this.index.racy(1000)) {
+      const path = this.index.pathOf(id);
+      if (path === undefined) continue;
+      if (at === undefined) this.deps.dirty.addPaths([path]);
+      else this.deps.dirty.addLater(path, at);
+    }
+  }
+
+  #tellIfLevel(): void {
+    const level = !this.deps.dirty.waits || this.#changed === 0;
+    if (level && (!this.#level || this.#changed > 0)) this.#tellSynced(false);
+  }
+
+  #tellSynced(verified: boolean): void {
+    const { clock, emit } = this.deps;
+    const sent = this.remote.sent - this.#sent;
+    this.#sent = this.remote.sent;
+    emit({
+      event: "synced",
+      entries: this.index.count(),
+      changed: this.#changed,
+      sent,
+      elapsedMs: clock.now() - this.#started,
+      problems: this.problems.size,
+      verified,
+    });
+    this.#changed = 0;
+    this.#level = true;
+  }
+
+  #nextFullScan(): number {
+    return this.deps.clock.now() + FULL_SCAN_MS * (0.75 + this.deps.prng() / 2);
+  }
+}
+
+/**
+ * What to note of a stat taken no earlier than `readAt` (ms): a change made within the same tick of the file system's clock
+ * would leave the same times, so a file changed that recently is looked at again.
+ */
+export function seenOf(stat: Stat, readAt: number, timeStepNs: bigint): Seen {
+  const changedNs = stat.ctimeNs > stat.mtimeNs ? stat.ctimeNs : stat.mtimeNs;
+  const racy = stat.kind === "file" && changedNs + CLOCK_TICK_NS + timeStepNs > BigInt(Math.floor(readAt)) * 1_000_000n;
+  return { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy };
+}

@@ -1,0 +1,39 @@
+// The index's file: opened, made anew where it is not ours or damaged.
+
+import { DatabaseSync } from "node:sqlite";
+import { CREATE, ROOT_ID, SCHEMA } from "./schema.ts";
+
+/** Opens the database in `file`, ":memory:" for one that is gone with the process. */
+export function openDatabase(file: string): DatabaseSync {
+  let db = new DatabaseSync(file);
+  const version = () => Number((db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
+  try {
+    // The index is a cache, but one that is to survive a crash of the process: WAL, no fsync for each transaction.
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+    if (version() !== SCHEMA && version() !== 0) throw new Error("another schema");
+    db.prepare("SELECT count(*) FROM sqlite_master").get();
+  } catch {
+    // Made by another version, or damaged: throw it away.
+    db.close();
+    for (const suffix of ["", "-wal", "-shm"]) {
+      try {
+        Deno.removeSync(file + suffix);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    db = new DatabaseSync(file);
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+  }
+  if (version() === 0) {
+    db.exec(`BEGIN; ${CREATE} PRAGMA user_version = ${SCHEMA};`);
+    addRoot(db);
+    db.exec("COMMIT");
+  }
+  return db;
+}
+
+/** Puts the root into an empty index. */
+export function addRoot(db: DatabaseSync): void {
+  db.exec(`INSERT INTO entry VALUES (${ROOT_ID}, 0, '', 0, 493, 0, 0, 0, NULL, NULL, 0, 0, 0, 0)`);
+}
