@@ -1,0 +1,154 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { parsePath, type RelPath, ROOT } from "../../core/path.ts";
+import { ROOT_ID } from "../../core/schema.ts";
+import { TreeIndex } from "../../core/tree_index.ts";
+import type { Entry } from "../../core/types.ts";
+import { pick, seeded } from "../support/seed.ts";
+import { TempDir } from "../support/temp_dir.ts";
+
+const DIR: Entry = { kind: "dir", mode: 0o755, mtimeNs: 1n };
+const CONTENT = "ab".repeat(32);
+const FILE: Entry = { kind: "file", mode: 0o644, mtimeNs: 2n, size: 5, average: 2048, content: CONTENT };
+const LINK: Entry = { kind: "symlink", mtimeNs: 3n, target: "to \udcff" };
+const ODD = "n\udce9 \udc80";
+
+function index(): TreeIndex {
+  return new TreeIndex(":memory:");
+}
+
+Deno.test("TreeIndex finds what was put, names and targets that are not UTF-8 too", () => {
+  using tree = index();
+  const dir = tree.put(ROOT_ID, ODD, DIR, undefined);
+  const link = tree.put(dir, "link", LINK, { ino: 7n, mtimeNs: 3n, ctimeNs: 4n, racy: true });
+  assertEquals(tree.find(`${ODD}/link` as RelPath)?.entry, LINK);
+  assertEquals(tree.pathOf(link), `${ODD}/link` as RelPath);
+  assertEquals(tree.withInode(7n).map(({ id }) => id), [link]);
+  assertEquals(tree.racy(10), [link]);
+  assertEquals(tree.find(parsePath("none/at all")), undefined);
+  assertEquals(tree.count(), 2);
+});
+
+Deno.test("TreeIndex moves a directory with all that is in it, into a slot and out again", () => {
+  using tree = index();
+  const dir = tree.put(ROOT_ID, "dir", DIR, undefined);
+  const file = tree.put(dir, "file", FILE, undefined);
+  tree.park(tree.get(dir)!, 3);
+  assertEquals(tree.pathOf(file), undefined);
+  assertEquals(tree.slotOf(file), { slot: 3, below: parsePath("file") });
+  assertEquals(tree.inSlot(3, parsePath("file"))?.id, file);
+  tree.move(tree.parked(3)!, ROOT_ID, "other");
+  assertEquals(tree.pathOf(file), parsePath("other/file"));
+  assertEquals(tree.find(parsePath("dir/file")), undefined);
+  assertEquals(tree.remove(dir), 2);
+  assertEquals(tree.count(), 0);
+});
+
+Deno.test("rootHash() is the same for the same tree, however it came about, and different for any difference", () => {
+  const build = (change: (tree: TreeIndex, dir: number) => void = () => {}): string => {
+    using tree = index();
+    const dir = tree.put(ROOT_ID, "dir", DIR, undefined);
+    tree.put(dir, "file", FILE, undefined);
+    tree.put(dir, "link", LINK, undefined);
+    // Looked at before the change, so that a hash which is not made again would be noticed.
+    tree.rootHash();
+    change(tree, dir);
+    return tree.rootHash();
+  };
+  const plain = build();
+  assertEquals(
+    build((tree, dir) => {
+      tree.put(ROOT_ID, "x", FILE, undefined);
+      tree.move(tree.child(dir, "link")!, ROOT_ID, "l");
+      tree.rootHash();
+      tree.move(tree.child(ROOT_ID, "l")!, dir, "link");
+      tree.remove(tree.child(ROOT_ID, "x")!.id);
+    }),
+    plain,
+  );
+  const differ: ((tree: TreeIndex, dir: number) => void)[] = [
+    (tree, dir) => tree.move(tree.child(dir, "file")!, dir, "File"),
+    (tree, dir) => tree.move(tree.child(dir, "file")!, ROOT_ID, "file"),
+    (tree, dir) => tree.setMeta(tree.child(dir, "file")!, 0o600, 2n),
+    (tree, dir) => tree.setMeta(tree.child(dir, "file")!, 0o644, 3n),
+    (tree, dir) => tree.setMeta(tree.get(dir)!, 0o755, 2n),
+    (tree) => tree.setMeta(tree.get(ROOT_ID)!, 0o700, 0n),
+    (tree, dir) => void tree.put(dir, "file", { ...FILE, content: "cd".repeat(32) } as Entry, undefined),
+    (tree, dir) => void tree.put(dir, "file", { ...FILE, average: 4096 } as Entry, undefined),
+    (tree, dir) => void tree.put(dir, "link", { ...LINK, target: "to" } as Entry, undefined),
+    (tree, dir) => void tree.remove(tree.child(dir, "link")!.id),
+    (tree, dir) => void tree.put(dir, "new", DIR, undefined),
+  ];
+  const hashes = differ.map(build);
+  for (const hash of hashes) assertNotEquals(hash, plain);
+  assertEquals(new Set(hashes).size, hashes.length);
+});
+
+Deno.test("TreeIndex undoes what was not committed, and begins again after a transaction that was left open", () => {
+  using tree = index();
+  tree.put(ROOT_ID, "kept", FILE, undefined);
+  const hash = tree.rootHash();
+  tree.begin();
+  tree.put(ROOT_ID, "lost", DIR, undefined);
+  tree.begin();
+  assertEquals(tree.find(parsePath("lost")), undefined);
+  tree.rollback();
+  assertEquals(tree.rootHash(), hash);
+});
+
+Deno.test("TreeIndex knows a tree as a plain map does, through any operations", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = seeded(seed);
+    using tree = index();
+    const model = new Map<string, Entry>();
+    const names = ["a", "b", "c", ODD];
+    const below = (path: string) => [...model.keys()].filter((other) => other === path || other.startsWith(`${path}/`));
+    for (let i = 0; i < 200; i++) {
+      const dirs = ["", ...[...model].filter(([, { kind }]) => kind === "dir").map(([path]) => path)];
+      const dir = pick(random, dirs), name = pick(random, names);
+      const path = dir ? `${dir}/${name}` : name;
+      const parent = tree.find(dir as RelPath)!.id;
+      const there = tree.child(parent, name);
+      assertEquals(there?.entry, model.get(path), `seed ${seed}: ${path}`);
+      const action = random(4);
+      if (action < 2) {
+        const entry = pick(random, [DIR, FILE, LINK]);
+        if (there && there.entry.kind !== entry.kind) below(path).forEach((each) => model.delete(each));
+        tree.put(parent, name, entry, undefined);
+        model.set(path, entry);
+      } else if (action === 2 && there) {
+        tree.remove(there.id);
+        below(path).forEach((each) => model.delete(each));
+      } else if (there) {
+        const to = pick(random, dirs), target = to ? `${to}/moved` : "moved";
+        if (model.has(target) || to === path || to.startsWith(`${path}/`)) continue;
+        tree.move(there, tree.find(to as RelPath)!.id, "moved");
+        for (const each of below(path)) {
+          model.set(target + each.slice(path.length), model.get(each)!);
+          model.delete(each);
+        }
+      }
+      if (random(10) === 0) tree.rootHash();
+    }
+    for (const [path, entry] of model) assertEquals(tree.find(path as RelPath)?.entry, entry, `seed ${seed}: ${path}`);
+    assertEquals(tree.count(), model.size);
+  }
+});
+
+Deno.test("a damaged index file, or one of another version, is made anew", () => {
+  using dir = new TempDir();
+  const file = `${dir.path}/index.sqlite`;
+  {
+    using tree = new TreeIndex(file);
+    tree.put(ROOT_ID, "file", FILE, undefined);
+    tree.setFact("mirror id", "x");
+  }
+  {
+    using tree = new TreeIndex(file);
+    assertEquals(tree.find(parsePath("file"))?.entry, FILE);
+    assertEquals(tree.fact("mirror id"), "x");
+  }
+  Deno.writeTextFileSync(file, "this is no database, but it is longer than a header of one would be ".repeat(100));
+  using tree = new TreeIndex(file);
+  assertEquals(tree.count(), 0);
+  assert(tree.find(ROOT));
+});
