@@ -30,6 +30,9 @@ const COMMIT_BYTES = 64 << 20;
 const OPEN_COMMITS = 4;
 /** The thread is given back to others at least this often (ms). */
 const YIELD_MS = 40;
+/** A file that changed while it was read is read again after this (ms), or nine times as long as that took. */
+const SHORTEST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 60_000;
 /** Least time between two progress events (ms). */
 const PROGRESS_MS = 100;
 
@@ -161,8 +164,9 @@ export class Push {
       if (!isOfPath(error)) throw error;
       // The file that was opened may be another by now: what is there is looked at again.
       if (error instanceof ChangedWhileReadError) {
-        const tookMs = clock.now() - started;
-        this.#later.set(path, clock.now() + Math.min(10_000, Math.max(10, tookMs)));
+        // Like a file that is sent, one that cannot be may take a tenth of the time.
+        const wait = Math.max(SHORTEST_WAIT_MS, 9 * (clock.now() - started));
+        this.#later.set(path, clock.now() + Math.min(LONGEST_WAIT_MS, wait));
       } else if (isReplaced(error)) this.#later.set(path, clock.now());
       else this.problem(path, reasonOf(error));
       if (node && stat.kind === "file") index.setSeen(node.id, undefined);

@@ -125,6 +125,40 @@ Deno.test("a file that cannot be read is told once, the rest goes on, and it is 
   await stop();
 });
 
+Deno.test("--once names a file that never rests, ends with status 3, and mirrors the rest", async () => {
+  const restless = parsePath("restless");
+  const wrapSource = (fs: FileSystem): FileSystem =>
+    new Proxy(fs, {
+      get: (target, key) => {
+        const value = Reflect.get(target, key, target);
+        if (key === "openFile") {
+          return (path: typeof FILE) => {
+            if (path === restless) (target as World["source"]).appendFile(path, "more");
+            return target.openFile(path);
+          };
+        }
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  using world = new World({ wrapSource });
+  world.source.writeFile(restless, "x");
+  world.source.writeFile(FILE, "calm");
+  assertEquals(await world.once(), 3);
+  assertEquals(mirrored(world), "calm");
+  assertEquals(eventsOf(world.clientEvents, "problem").map(({ path }) => path), ["restless"]);
+});
+
+Deno.test("a file whose time lies in the future is not looked at over and over", async () => {
+  const { world, stop } = await liveWorld({}, (world) => {
+    world.source.writeFile(FILE, "x");
+    world.source.setMeta(FILE, { mtimeNs: 4_000_000_000_000_000_000n });
+  });
+  using _ = world;
+  await world.clock.pass(10_000);
+  assertEquals(world.dirty.dueAt(), Infinity);
+  await stop();
+});
+
 Deno.test("a directory that cannot be listed keeps what the mirror has of it", async () => {
   let denied = false;
   const wrapSource = (fs: FileSystem): FileSystem =>
