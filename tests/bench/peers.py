@@ -12,7 +12,7 @@ sys.modules["peers"] = peers
 spec.loader.exec_module(peers)
 peers.HERE = os.path.abspath(__file__)              # it starts itself again within a network namespace
 peers.Dirsync.skip = (".dirsync",)
-if os.environ.get("DIRSYNC_FS") == "portable":      # that layer reads and sets times to the millisecond
+if os.environ.get("DIRSYNC_FS") == "portable":      # the layer reads and sets times to the millisecond
     peers.Dirsync.ignore = frozenset({"mtime-ns", "dir-mtime-ns", "link-mtime-ns"})
 if __name__ == "__main__":
     peers.main()
