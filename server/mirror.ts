@@ -72,6 +72,11 @@ export class Mirror implements Disposable {
     return () => this.#pusher = undefined;
   }
 
+  /** Completes what a crash interrupted; for the start of a server, before any client comes. */
+  recover(): void {
+    if (this.fs.lstat(PRIVATE_DIR)?.kind === "dir") this.#recover();
+  }
+
   /**
    * Makes sure that the index is true: repairs what a crash left, scans the directory.
    * @param toPush Whether the private folder may be made.

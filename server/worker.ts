@@ -31,6 +31,7 @@ runEngine<ServerStart, never, never>(
       new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
     const clock = systemClock;
     using mirror = new Mirror({ fs: new PortableFs(dir, loadSyncFs()), clock, emit, openIndex, randomId, fsync, name });
+    mirror.recover();
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {
       const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange });

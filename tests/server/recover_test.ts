@@ -1,0 +1,92 @@
+import { assert, assertEquals } from "@std/assert";
+import { parsePath, type RelPath } from "../../core/path.ts";
+import { TreeIndex } from "../../core/tree_index.ts";
+import type { DirEntry, FileEntry } from "../../core/types.ts";
+import { clearJournal, type CommitStep, readJournal, writeJournal } from "../../server/journal.ts";
+import { JOURNAL, PRIVATE_DIR, SLOT_DIR, slotPath, STAGE_DIR } from "../../server/places.ts";
+import { Mirror } from "../../server/mirror.ts";
+import { redo } from "../../server/recover.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryFs } from "../support/memory_fs.ts";
+
+const FILE: FileEntry = { kind: "file", mode: 0o644, mtimeNs: 1n, size: 3, average: 2048, content: "ab".repeat(32) };
+const DIR: DirEntry = { kind: "dir", mode: 0o755, mtimeNs: 2n };
+const path = parsePath;
+
+/** A mirror in which a commit is about to happen, and its steps. */
+function scene(): { fs: MemoryFs; steps: CommitStep[] } {
+  const fs = new MemoryFs(new FakeClock().nowNs);
+  for (const dir of [PRIVATE_DIR, STAGE_DIR, SLOT_DIR]) fs.mkdir(dir, 0o700);
+  fs.writeFile(path("a"), "was a");
+  fs.writeFile(path("b"), "was b");
+  fs.writeFile(path("old"), "old");
+  const at = `${STAGE_DIR}/0` as RelPath;
+  fs.writeFile(at, "new");
+  const ino = (name: string) => fs.lstat(path(name))!.ino;
+  // a and b swap their names, one file is new in a new directory, one goes.
+  const steps: CommitStep[] = [
+    { op: "park", path: path("a"), slot: 0, stays: true, ino: ino("a") },
+    { op: "move", from: path("b"), to: path("a"), ino: ino("b") },
+    { op: "unpark", slot: 0, below: path(""), to: path("b") },
+    { op: "mkdir", path: path("dir"), entry: DIR },
+    { op: "file", path: path("dir/new"), entry: FILE, at },
+    { op: "remove", path: path("old"), ino: ino("old") },
+  ];
+  return { fs, steps };
+}
+
+function contents(fs: MemoryFs): Record<string, string | undefined> {
+  const entries = Object.entries(fs.tree({ withoutPrivate: true }));
+  return Object.fromEntries(entries.map(([name, { kind, content }]) => [name, kind === "dir" ? "directory" : content]));
+}
+
+const DONE = { a: "was b", b: "was a", dir: "directory", "dir/new": "new" };
+
+Deno.test("redo() completes a commit from wherever it was interrupted, and once more does nothing", () => {
+  const { steps } = scene();
+  for (let done = 0; done <= steps.length; done++) {
+    const { fs, steps } = scene();
+    redo(fs, steps.slice(0, done));
+    redo(fs, steps);
+    assertEquals(contents(fs), DONE, `interrupted after ${done} steps`);
+    redo(fs, steps);
+    assertEquals(contents(fs), DONE, `twice after ${done} steps`);
+    assertEquals(fs.list(SLOT_DIR), []);
+  }
+});
+
+Deno.test("redo() touches nothing but the very entries that the journal names", () => {
+  const { fs, steps } = scene();
+  fs.unlink(path("old"));
+  fs.writeFile(path("old"), "somebody else's");
+  fs.unlink(path("b"));
+  fs.writeFile(path("b"), "somebody else's too");
+  redo(fs, steps.filter(({ op }) => op === "remove" || op === "move"));
+  assertEquals(contents(fs), { a: "was a", b: "somebody else's too", old: "somebody else's" });
+});
+
+Deno.test("a journal is read as it was written; one that was not written to its end counts as none", () => {
+  const { fs, steps } = scene();
+  writeJournal(fs, steps, true);
+  assertEquals(readJournal(fs), steps);
+  const bytes = fs.readFile(JOURNAL);
+  for (const length of [0, 1, 64, 65, 66, bytes.length - 1]) {
+    fs.writeFile(JOURNAL, bytes.slice(0, length));
+    assertEquals(readJournal(fs), [], `${length} bytes of it`);
+  }
+  clearJournal(fs);
+  assert(!fs.lstat(JOURNAL));
+  assertEquals(readJournal(fs), []);
+});
+
+Deno.test("a server that starts completes the commit in the journal before any client comes, and leaves no litter", () => {
+  const { fs, steps } = scene();
+  writeJournal(fs, steps, true);
+  redo(fs, steps.slice(0, 2));
+  const clock = new FakeClock();
+  const openIndex = () => new TreeIndex(":memory:");
+  using mirror = new Mirror({ fs, clock, emit: () => {}, openIndex, randomId: () => "x", fsync: true, name: "mirror" });
+  mirror.recover();
+  assertEquals(contents(fs), DONE);
+  assert(!fs.lstat(JOURNAL) && !fs.lstat(STAGE_DIR));
+});
