@@ -3,7 +3,7 @@ import { parsePath, type RelPath } from "../../core/path.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { DirEntry, FileEntry } from "../../core/types.ts";
 import { clearJournal, type CommitStep, readJournal, writeJournal } from "../../server/journal.ts";
-import { JOURNAL, PRIVATE_DIR, SLOT_DIR, slotPath, STAGE_DIR } from "../../server/places.ts";
+import { JOURNAL, PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "../../server/places.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { redo } from "../../server/recover.ts";
 import { FakeClock } from "../support/fake_clock.ts";
