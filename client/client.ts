@@ -31,7 +31,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
   const dir = realDirectory(options.dir);
   const state = makeState(options.state, dir);
   const server = formatAddress(options.server);
-  const { once, dryRun, updatemaxMs, output } = options;
+  const { once, dryRun, updatemaxMs, xattrs, numericIds, output } = options;
   const start: ClientStart = {
     dir,
     source: `${Deno.hostname()}:${dir}`,
@@ -41,6 +41,8 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
     dryRun,
     updatemaxMs,
     exclude: [...options.exclude, ...state.exclude],
+    xattrs,
+    numericIds,
     everyChange: output.json || output.verbose || dryRun,
   };
   try {

@@ -50,10 +50,12 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
   const fresh = new Set<RelPath>();
   const push = new Push(deps);
   const problem = (path: RelPath, message: string) => push.problem(path, message);
-  const planner = new Planner(index, fs, (stat) => deps.seenOf(stat, clock.now()), problem);
+  const { attributes } = deps;
+  const planner = new Planner({ index, fs, attributes, seenOf: (stat) => deps.seenOf(stat, clock.now()), problem });
   const scanDeps = {
     fs,
     index,
+    attributes,
     rules: deps.rules,
     problem,
     fresh: (dir: RelPath) => fresh.add(dir),

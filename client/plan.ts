@@ -3,13 +3,14 @@
 // out right: parents come before children, so a place is always final before anything is put into it, and what is in the way
 // or wanted elsewhere waits in a slot.
 
-import { reasonOf } from "../core/errors.ts";
+import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
 import { isWithin, joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
 import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
-import type { Entry, Kind, Step } from "../core/types.ts";
-import { isSame, isSameInode, movedFrom, type Observation } from "./scan.ts";
+import { type Attributes, type Entry, type Kind, sameAttributes, sameButTime, type Step } from "../core/types.ts";
+import { hasNames, type SourceAttributes, vouches } from "./attributes.ts";
+import { isSameInode, movedFrom, type Observation } from "./scan.ts";
 
 /** A step, and what it is to a person. */
 export interface PlannedStep {
@@ -28,6 +29,7 @@ export interface PlannedContent {
   readonly do: "content";
   readonly path: RelPath;
   readonly stat: Stat;
+  readonly attributes: Attributes;
   /** The directory that holds it, in the index. */
   readonly parent: number;
   /** The file that the mirror has there, if any. */
@@ -45,41 +47,44 @@ export interface PlannedWait {
 /** What is to be done next. */
 export type Planned = PlannedStep | PlannedContent | PlannedWait;
 
+/** What a plan is made with. */
+export interface PlanDeps {
+  readonly index: TreeIndex;
+  /** The source, to read symbolic links and to tell a rename from a hard link. */
+  readonly fs: FileSystem;
+  readonly attributes: SourceAttributes;
+  /** What to note of a stat. */
+  readonly seenOf: (stat: Stat) => Seen;
+  /** Takes what could not be read. */
+  readonly problem: (path: RelPath, message: string) => void;
+}
+
 /** Plans one cycle, which may be fed with several rounds of observations. */
 export class Planner {
+  readonly #deps: PlanDeps;
   readonly #index: TreeIndex;
-  readonly #fs: FileSystem;
-  readonly #seenOf: (stat: Stat) => Seen;
-  readonly #problem: (path: RelPath, message: string) => void;
   readonly #gone: (Observation & { what: "gone" })[] = [];
   #slots = 0;
   /** Where what is in the slots was before. */
   readonly #parkedFrom = new Map<number, RelPath>();
+  /** The inodes that are sought again among this round's observations. */
+  #claimed: ReadonlySet<bigint> = new Set();
+  /** Whether another name of the same file is being placed. */
+  #amongNames = false;
 
-  /**
-   * @param fs The source, to read symbolic links and to tell a rename from a hard link.
-   * @param seenOf What to note of a stat.
-   * @param problem Takes what could not be read.
-   */
-  constructor(
-    index: TreeIndex,
-    fs: FileSystem,
-    seenOf: (stat: Stat) => Seen,
-    problem: (path: RelPath, message: string) => void,
-  ) {
-    this.#index = index;
-    this.#fs = fs;
-    this.#seenOf = seenOf;
-    this.#problem = problem;
+  constructor(deps: PlanDeps) {
+    this.#deps = deps;
+    this.#index = deps.index;
   }
 
   /** Steps for what is there. Each must be carried out, or the content noted in the index, before the next is asked for. */
   *round(observations: readonly Observation[]): Generator<Planned> {
     const claimed = new Set<bigint>();
     for (const seen of observations) if (seen.what === "there") claimed.add(seen.stat.ino);
+    this.#claimed = claimed;
     for (const seen of observations) {
       if (seen.what === "gone") this.#gone.push(seen);
-      else yield* this.#place(seen.path, seen.stat, claimed);
+      else yield* this.#place(seen.path, seen.stat);
     }
   }
 
@@ -113,7 +118,17 @@ export class Planner {
     this.#parkedFrom.clear();
   }
 
-  *#place(path: RelPath, stat: Stat, claimed: ReadonlySet<bigint>): Generator<Planned> {
+  /** What cannot be read of an entry is its own problem. */
+  *#place(path: RelPath, stat: Stat): Generator<Planned> {
+    try {
+      yield* this.#tryToPlace(path, stat);
+    } catch (error) {
+      if (!isOfPath(error)) throw error;
+      this.#deps.problem(path, reasonOf(error));
+    }
+  }
+
+  *#tryToPlace(path: RelPath, stat: Stat): Generator<Planned> {
     const index = this.#index;
     if (path === "") return yield* this.#meta(path, index.find(path)!, stat);
     const parent = index.dirAt(parentOf(path));
@@ -121,44 +136,105 @@ export class Planner {
     if (parent === undefined) return;
     const name = nameOf(path);
     let node = index.child(parent, name);
-    if (node && isSame(node, stat)) return;
+    if (node && this.#deps.attributes.isSame(node, stat)) return;
+    const wasThere = node !== undefined;
     if (!node || !isSameInode(node, stat)) {
       const moved = this.#movable(stat, path);
-      if (node && this.#mustLeave(node, stat, claimed, moved)) {
+      if (node && this.#mustLeave(node, stat, moved)) {
         yield this.#park(node, path, stat);
         node = undefined;
       }
       if (moved) node = yield* this.#move(moved, node, path, parent, name);
     }
-    switch (stat.kind) {
-      case "dir":
-        if (node) return yield* this.#meta(path, node, stat);
-        yield* this.#make(path, parent, stat, { kind: "dir", mode: stat.mode, mtimeNs: stat.mtimeNs });
-        return;
-      case "symlink": {
-        const target = this.#target(path);
-        if (target === undefined) return;
-        if (node?.entry.kind === "symlink" && node.entry.target === target && node.entry.mtimeNs === stat.mtimeNs) {
-          return index.setSeen(node.id, this.#seenOf(stat));
-        }
-        return yield* this.#make(path, parent, stat, { kind: "symlink", target, mtimeNs: stat.mtimeNs }, node);
-      }
-      case "file":
-        return yield { do: "content", path, stat, parent, node };
+    if (stat.kind !== "dir") {
+      yield* this.#leaf(path, stat, parent, node);
+      if (wasThere && hasNames(stat) && !this.#amongNames) yield* this.#otherNames(path, stat);
+    } else if (node) yield* this.#meta(path, node, stat);
+    else yield* this.#make(path, parent, stat, { kind: "dir", ...this.#deps.attributes.of(path, stat, undefined) });
+  }
+
+  /** Places a file or symbolic link where `node` is now, if anything is. */
+  *#leaf(path: RelPath, stat: Stat, parent: number, node: Node | undefined): Generator<Planned> {
+    const { attributes: source, fs } = this.#deps;
+    const known = node !== undefined && vouches(node, stat);
+    // What was seen too soon after a change is read again, not taken from another name that was seen as soon.
+    if (hasNames(stat) && !source.isTwin(node, stat)) {
+      const twin = yield* this.#twin(path, stat);
+      if (twin) return yield* this.#link(path, stat, parent, twin);
     }
+    if (known) return yield* this.#meta(path, node, stat);
+    const attributes = source.of(path, stat, node);
+    if (stat.kind === "file") return yield { do: "content", path, stat, attributes, parent, node };
+    const target = fs.readLink(path);
+    if (node?.entry.kind === "symlink" && node.entry.target === target) return yield* this.#meta(path, node, stat);
+    yield* this.#make(path, parent, stat, { kind: "symlink", target, ...attributes }, node);
+  }
+
+  /** Another name of the same file that the mirror has, or will have, just as it is here. */
+  *#twin(path: RelPath, stat: Stat): Generator<Planned, RelPath | undefined> {
+    const { attributes, problem } = this.#deps;
+    const twins = [...this.#namesOf(path, stat)];
+    const same = twins.find(({ node }) => attributes.isTwin(node, stat));
+    if (same || this.#amongNames) return same?.path;
+    // Where only the status has changed, as it does with every name that comes or goes, to look is cheaper than to send.
+    const like = twins.find(({ node: { seen, entry } }) =>
+      seen?.mtimeNs === stat.mtimeNs && (entry.kind !== "file" || entry.size === stat.size)
+    );
+    if (!like) return undefined;
+    this.#amongNames = true;
+    try {
+      yield* this.#place(like.path, stat);
+    } catch (error) {
+      problem(like.path, reasonOf(error));
+    } finally {
+      this.#amongNames = false;
+    }
+    return attributes.isTwin(this.#index.find(like.path), stat) ? like.path : undefined;
+  }
+
+  /** What was done to one name of a file was done to all of them, but a watcher names only one. */
+  *#otherNames(path: RelPath, stat: Stat): Generator<Planned> {
+    this.#amongNames = true;
+    try {
+      for (const { path: other, node } of [...this.#namesOf(path, stat)]) {
+        if (!this.#deps.attributes.isTwin(node, stat)) yield* this.#place(other, stat);
+      }
+    } finally {
+      this.#amongNames = false;
+    }
+  }
+
+  /** The other names that the index knows of the file at `path`, as far as it has them still. */
+  *#namesOf(path: RelPath, stat: Stat): Generator<{ path: RelPath; node: Node }> {
+    for (const node of this.#index.withInode(stat.ino)) {
+      const other = this.#index.pathOf(node.id);
+      if (other === undefined || other === path || node.entry.kind !== stat.kind) continue;
+      const there = this.#deps.fs.lstat(other);
+      if (there?.ino === stat.ino && there.dev === stat.dev) yield { path: other, node };
+    }
+  }
+
+  /** Makes `path` another name of what is at `to`. */
+  *#link(path: RelPath, stat: Stat, parent: number, to: RelPath): Generator<Planned> {
+    const index = this.#index;
+    const { id, entry } = index.find(to)!;
+    const old = index.child(parent, nameOf(path));
+    index.put(parent, nameOf(path), entry, this.#deps.seenOf(stat), index.recipe(id));
+    const change = !old ? "create" : isSameContent(old.entry, entry) ? "metadata" : "update";
+    yield { do: "step", step: { op: "link", path, to }, change: { change, kind: entry.kind, path } };
   }
 
   /** Where the entry was before, if a rename is what happened and the mirror can follow it. */
   #movable(stat: Stat, to: RelPath): Node | undefined {
-    const moved = movedFrom(this.#index, this.#fs, stat);
+    const moved = movedFrom(this.#index, this.#deps.fs, stat);
     const from = moved && this.#index.pathOf(moved.id);
     // A directory cannot move into itself; who asks for that saw the source in the middle of something.
     return from !== undefined && isWithin(to, from) ? undefined : moved;
   }
 
   /** Whether what is in place has to wait in a slot. */
-  #mustLeave(node: Node, stat: Stat, claimed: ReadonlySet<bigint>, moved: Node | undefined): boolean {
-    if (node.seen && claimed.has(node.seen.ino) && node.seen.ino !== 0n) return true;
+  #mustLeave(node: Node, stat: Stat, moved: Node | undefined): boolean {
+    if (node.seen && this.#claimed.has(node.seen.ino) && node.seen.ino !== 0n) return true;
     return node.entry.kind === "dir" ? moved !== undefined || stat.kind !== "dir" : stat.kind === "dir";
   }
 
@@ -183,15 +259,6 @@ export class Planner {
     return this.#index.get(moved.id)!;
   }
 
-  #target(path: RelPath): string | undefined {
-    try {
-      return this.#fs.readLink(path);
-    } catch (error) {
-      this.#problem(path, reasonOf(error));
-      return undefined;
-    }
-  }
-
   *#make(
     path: RelPath,
     parent: number,
@@ -199,19 +266,26 @@ export class Planner {
     entry: Entry & { kind: "dir" | "symlink" },
     old?: Node,
   ): Generator<Planned> {
-    this.#index.put(parent, nameOf(path), entry, this.#seenOf(stat));
+    const id = this.#index.put(parent, nameOf(path), entry, this.#deps.seenOf(stat));
+    this.#index.separate(entry.link, id);
     const step: Step = entry.kind === "dir" ? { op: "mkdir", path, entry } : { op: "symlink", path, entry };
     yield { do: "step", step, change: { change: old ? "update" : "create", kind: entry.kind, path } };
   }
 
   *#meta(path: RelPath, node: Node, stat: Stat): Generator<Planned> {
     const { entry } = node;
-    this.#index.setSeen(node.id, this.#seenOf(stat));
-    if (entry.kind === "symlink" || entry.mode === stat.mode && entry.mtimeNs === stat.mtimeNs) return;
-    this.#index.setMeta(node, stat.mode, stat.mtimeNs);
-    const step: Step = { op: "meta", path, mode: stat.mode, mtimeNs: stat.mtimeNs };
+    const attributes = this.#deps.attributes.of(path, stat, node);
+    this.#index.setSeen(node.id, this.#deps.seenOf(stat));
+    if (sameAttributes(entry, attributes)) return;
+    this.#index.setAttributes(node, attributes);
+    const step: Step = { op: "meta", path, attributes };
     // A directory's time changes with every entry made in it: nothing to tell a person about.
-    if (entry.mode === stat.mode) yield { do: "step", step };
+    if (entry.kind === "dir" && sameButTime(entry, attributes)) yield { do: "step", step };
     else yield { do: "step", step, change: { change: "metadata", kind: entry.kind, path } };
   }
+}
+
+function isSameContent(a: Entry, b: Entry): boolean {
+  if (a.kind === "file") return b.kind === "file" && a.content === b.content;
+  return a.kind === "symlink" && b.kind === "symlink" && a.target === b.target;
 }

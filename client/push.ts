@@ -3,21 +3,14 @@
 
 import type { Cutter } from "../core/chunker.ts";
 import type { Clock } from "../core/clock.ts";
-import {
-  ChangedWhileReadError,
-  DisconnectedError,
-  ProblemError,
-  ProtocolError,
-  reasonOf,
-  RefusedError,
-  ReplacedError,
-} from "../core/errors.ts";
+import { ChangedWhileReadError, isOfPath, reasonOf, ReplacedError } from "../core/errors.ts";
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
 import { nameOf, type RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
-import type { Step } from "../core/types.ts";
+import { sameAttributes, type Step } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
+import type { SourceAttributes } from "./attributes.ts";
 import type { Holds } from "./holds.ts";
 import type { Planned, PlannedContent } from "./plan.ts";
 import type { Outlet } from "./remote.ts";
@@ -41,6 +34,7 @@ export interface PushDeps {
   readonly fs: FileSystem;
   readonly index: TreeIndex;
   readonly outlet: Outlet;
+  readonly attributes: SourceAttributes;
   readonly cutter: Cutter;
   readonly clock: Clock;
   readonly holds: Holds;
@@ -103,6 +97,7 @@ export class Push {
    * @throws {DisconnectedError | RefusedError | ProtocolError} Only if the connection is over; never for one path's sake.
    */
   async carryOut(planned: Planned): Promise<void> {
+    for (const message of this.#deps.attributes.untold()) await this.#deps.outlet.send(message);
     if (planned.do === "wait") this.#later.set(planned.path, planned.until);
     else if (planned.do === "content") await this.#content(planned);
     else {
@@ -127,7 +122,7 @@ export class Push {
     await this.#deps.outlet.send(messageOf(step));
   }
 
-  async #content({ path, stat, parent, node }: PlannedContent): Promise<void> {
+  async #content({ path, stat, attributes, parent, node }: PlannedContent): Promise<void> {
     const { index, clock, holds, seenOf } = this.#deps;
     const started = clock.now();
     const due = node ? holds.dueAt(path) : -Infinity;
@@ -144,21 +139,22 @@ export class Push {
       };
       const { outlet: remote, ...rest } = this.#deps;
       const settle = () => this.#moved ? this.#commit() : Promise.resolve();
-      const file = await sendFile(path, stat, base, { ...rest, remote, progress, settle });
-      const seen = seenOf(file.stat, started);
+      const file = await sendFile({ path, stat, attributes }, base, { ...rest, remote, progress, settle });
+      const seen = seenOf(stat, started);
       if (file.sent) {
         this.#steps++;
         this.#bytes += file.entry.size;
-        index.put(parent, nameOf(path), file.entry, seen, file.recipe);
+        const id = index.put(parent, nameOf(path), file.entry, seen, file.recipe);
+        index.separate(attributes.link, id);
         this.#changes.push({ change: before ? "update" : "create", kind: "file", path, size: file.entry.size });
         holds.sent(path, clock.now(), clock.now() - started);
         return;
       }
       index.setSeen(node!.id, seen);
       if (!base!.recipe) index.setRecipe(node!.id, file.recipe);
-      if (before!.mode === file.stat.mode && before!.mtimeNs === file.stat.mtimeNs) return;
-      index.setMeta(node!, file.stat.mode, file.stat.mtimeNs);
-      await this.#step({ op: "meta", path, mode: file.stat.mode, mtimeNs: file.stat.mtimeNs });
+      if (sameAttributes(before!, attributes)) return;
+      index.setAttributes(node!, attributes);
+      await this.#step({ op: "meta", path, attributes });
       this.#changes.push({ change: "metadata", kind: "file", path });
     } catch (error) {
       if (!isOfPath(error)) throw error;
@@ -226,14 +222,4 @@ function messageOf(step: Step): ClientMessage {
 function isReplaced(error: unknown): boolean {
   const { NotFound, FilesystemLoop, NotADirectory, IsADirectory } = Deno.errors;
   return [NotFound, FilesystemLoop, NotADirectory, IsADirectory, ReplacedError].some((type) => error instanceof type);
-}
-
-/** Whether an error is one path's own: everything that the file system says, and our own problems. */
-function isOfPath(error: unknown): boolean {
-  if (error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError) {
-    return false;
-  }
-  if (error instanceof ProblemError) return true;
-  return Object.values(Deno.errors).some((type) => error instanceof type) ||
-    typeof (error as { code?: unknown })?.code === "string";
 }

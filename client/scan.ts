@@ -18,6 +18,7 @@ import {
 } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
+import type { SourceAttributes } from "./attributes.ts";
 
 /** One difference between the source and the index. */
 export type Observation =
@@ -30,6 +31,7 @@ export type Observation =
 export interface ScanDeps {
   readonly fs: FileSystem;
   readonly index: TreeIndex;
+  readonly attributes: SourceAttributes;
   /** Rules that hold from the root on. */
   readonly rules: IgnoreRules;
   /** Takes what could not be read. */
@@ -105,7 +107,7 @@ class Walk {
 
   /** Observes one path. @returns Whether all that is below it was observed too. */
   *path(path: RelPath, wholly: boolean): Generator<Observation, boolean> {
-    const { fs, index, problem } = this.#deps;
+    const { fs, index, attributes, problem } = this.#deps;
     const node = index.find(path);
     const parent = parentOf(path);
     let stat: Stat | undefined;
@@ -123,8 +125,7 @@ class Walk {
       if (node) yield { what: "gone", id: node.id, path };
       return true;
     }
-    const known = isSame(node, stat);
-    if (!known) yield { what: "there", path, stat };
+    if (!attributes.isSame(node, stat)) yield { what: "there", path, stat };
     if (stat.kind !== "dir") return true;
     if (!wholly && node?.entry.kind === "dir" && isSameInode(node, stat)) return false;
     yield* this.dir(path, stat, node, "all", this.rulesFor(path));
@@ -136,8 +137,8 @@ class Walk {
    * @param node The directory at this path in the index, if there is one.
    */
   *dir(path: RelPath, stat: Stat, node: Node | undefined, depth: Depth, above: IgnoreRules): Generator<Observation> {
-    const { fs, index, problem } = this.#deps;
-    if (path === ROOT && !isSame(node, stat)) yield { what: "there", path, stat };
+    const { fs, index, attributes, problem } = this.#deps;
+    if (path === ROOT && !attributes.isSame(node, stat)) yield { what: "there", path, stat };
     let listed: Listed[];
     try {
       listed = fs.list(path).sort(byName);
@@ -154,7 +155,7 @@ class Walk {
       }
     }
     this.#rules.set(path, rules);
-    const before = this.#counterpart(node, stat);
+    const before = this.#counterpart(path, node, stat);
     if (!before) this.#deps.fresh(path);
     const rows = new Map(before ? index.children(before.node.id).map((row) => [row.name, row] as const) : []);
     for (const { name, stat } of listed) {
@@ -169,7 +170,7 @@ class Walk {
       }
       const row = rows.get(name);
       rows.delete(name);
-      if (before?.certain !== true || !isSame(row, stat)) yield { what: "there", path: child, stat };
+      if (before?.certain !== true || !attributes.isSame(row, stat)) yield { what: "there", path: child, stat };
       if (stat.kind === "dir" && (depth === "all" || row?.entry.kind !== "dir")) {
         yield* this.dir(child, stat, row, depth, rules);
       }
@@ -202,10 +203,11 @@ class Walk {
    * The directory of the index whose entries are to be compared with those on the disk: the one with the same inode, here or
    * where it was before; else the one at this path, of which then nothing is certain.
    */
-  #counterpart(node: Node | undefined, stat: Stat): { node: Node; certain: boolean } | undefined {
+  #counterpart(path: RelPath, node: Node | undefined, stat: Stat): { node: Node; certain: boolean } | undefined {
     const here = node?.entry.kind === "dir" ? node : undefined;
     if (here && isSameInode(here, stat)) return { node: here, certain: true };
-    const moved = movedFrom(this.#deps.index, this.#deps.fs, stat);
+    // A directory that is still where it was, in another one that has the name of the one it was in, has moved as well.
+    const moved = movedFrom(this.#deps.index, this.#deps.fs, stat, path);
     if (moved) return { node: moved, certain: true };
     return here && { node: here, certain: false };
   }
@@ -213,16 +215,6 @@ class Walk {
 
 const OTHER = "it is neither a file nor a directory nor a symbolic link; skipped";
 const NO_NAME = "its name is not valid UTF-8, which this file system layer cannot read; skipped";
-
-/** Whether the index vouches for what lstat says now. */
-export function isSame(node: Node | undefined, stat: Stat): boolean {
-  if (!node?.seen || node.seen.racy || node.entry.kind !== stat.kind) return false;
-  const { entry, seen } = node;
-  if (seen.ino !== stat.ino || seen.mtimeNs !== stat.mtimeNs || entry.mtimeNs !== stat.mtimeNs) return false;
-  if (entry.kind === "dir") return entry.mode === stat.mode;
-  if (seen.ctimeNs !== stat.ctimeNs) return false;
-  return entry.kind === "symlink" || entry.size === stat.size && entry.mode === stat.mode;
-}
 
 /**
  * Whether the entry at a place is the very one that the index knows there, whatever became of its content. Of what came from a
@@ -234,15 +226,15 @@ export function isSameInode(node: Node, stat: Stat): boolean {
 
 /**
  * The entry of the index that has become the one with this stat by a rename: the same inode, kind and (of a file) size and
- * mtime, and its old place does not hold that inode any more (or it waits in a slot).
+ * mtime, and its old place does not hold that inode any more (or it waits in a slot, or the old place is the one at `path`).
  */
-export function movedFrom(index: TreeIndex, fs: FileSystem, stat: Stat): Node | undefined {
+export function movedFrom(index: TreeIndex, fs: FileSystem, stat: Stat, path?: RelPath): Node | undefined {
   return index.withInode(stat.ino).find((node) => {
     const { entry, seen } = node;
     if (entry.kind !== stat.kind || node.id === ROOT_ID) return false;
     if (entry.kind === "file" && (entry.size !== stat.size || seen?.mtimeNs !== stat.mtimeNs)) return false;
-    const path = index.pathOf(node.id);
-    return path === undefined || !holdsInode(fs, path, stat.ino);
+    const from = index.pathOf(node.id);
+    return from === undefined || from === path || !holdsInode(fs, from, stat.ino);
   });
 }
 

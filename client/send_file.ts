@@ -8,7 +8,7 @@ import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
 import type { RelPath } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
-import type { Digest, FileEntry, Recipe } from "../core/types.ts";
+import type { Attributes, Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { Outlet } from "./remote.ts";
 
 /** Below this size (bytes) a file's chunks travel without asking: they cost less than the question. */
@@ -38,6 +38,15 @@ export interface SendDeps {
   readonly signal: AbortSignal;
 }
 
+/** A file that is to be sent. */
+export interface FileToSend {
+  readonly path: RelPath;
+  /** What lstat said of it. */
+  readonly stat: Stat;
+  /** What the mirror's is to have. */
+  readonly attributes: Attributes;
+}
+
 /** What the mirror has under the path, as far as it is known. */
 export interface Base {
   readonly entry: FileEntry;
@@ -48,63 +57,56 @@ export interface Base {
 export interface SentFile {
   readonly entry: FileEntry;
   readonly recipe: Recipe;
-  /** Metadata of the very state that was read. */
-  readonly stat: Stat;
   /** Whether content was sent; false if the mirror has it, and at most metadata differ. */
   readonly sent: boolean;
 }
 
 /**
- * Reads the file at `path` and sends what the mirror lacks of it.
+ * Reads a file and sends what the mirror lacks of it.
  *
- * @param expected What lstat said of it; a small file that still is so need not be asked again before it is read.
- * @throws {ChangedWhileReadError} If it changed meanwhile; the mirror was told to forget it.
+ * @throws {ChangedWhileReadError} If it changed since lstat; the mirror was told to forget it.
  * @throws {ReplacedError} If another has taken its place since lstat, which may have come by a rename.
  */
-export async function sendFile(
-  path: RelPath,
-  expected: Stat,
-  base: Base | undefined,
-  deps: SendDeps,
-): Promise<SentFile> {
+export async function sendFile(wanted: FileToSend, base: Base | undefined, deps: SendDeps): Promise<SentFile> {
+  const { path, stat } = wanted;
   using file = deps.fs.openFile(path);
-  const stat = expected.size <= WHOLE_BYTES ? expected : file.stat();
-  if (stat.kind !== "file" || stat.ino !== expected.ino) throw new ReplacedError();
   const average = averageOf(stat.size, base, deps.average);
   // Chunks that the mirror can keep are of use only in a file of several.
   const kept = base?.recipe?.average === average && !isOneChunk(stat.size, average) ? base : undefined;
-  if (stat.size <= WHOLE_BYTES && !kept) return await sendWhole(path, file, stat, average, base, deps);
+  if (stat.size <= WHOLE_BYTES && !kept) return await sendWhole(wanted, file, average, base, deps);
+  checkStill(file, stat);
   if (base && !base.recipe && base.entry.size === stat.size) {
     // The mirror may have it already; which chunks it has is not known, so this is found out before anything is sent.
     const recipe = cutFile((offset, into) => file.readAt(offset, into), stat.size, average, deps);
-    if (contentOf(recipe) === base.entry.content && isStill(file, stat, recipe)) {
-      return sameFile(base.entry, recipe, stat);
+    if (contentOf(recipe) === base.entry.content) {
+      checkStill(file, stat, recipe);
+      return { entry: entryOf(wanted, recipe), recipe, sent: false };
     }
   }
-  const transfer = new Transfer(path, stat, average, kept, deps);
+  const transfer = new Transfer(wanted, average, kept, deps);
   const recipe = await transfer.run(file);
-  const content = contentOf(recipe);
-  if (!isStill(file, stat, recipe)) {
+  try {
+    checkStill(file, stat, recipe);
+  } catch (error) {
     await transfer.abort();
-    throw new ChangedWhileReadError();
+    throw error;
   }
-  if (base?.entry.content === content && !transfer.begun) return sameFile(base.entry, recipe, stat);
-  await transfer.end(content);
-  const { mode, mtimeNs, size } = stat;
-  return { entry: { kind: "file", mode, mtimeNs, size, average, content }, recipe, stat, sent: true };
+  const entry = entryOf(wanted, recipe);
+  if (base?.entry.content === entry.content && !transfer.begun) return { entry, recipe, sent: false };
+  await transfer.end(entry.content);
+  return { entry, recipe, sent: true };
 }
 
 /** Sends a small file in one message. */
 async function sendWhole(
-  path: RelPath,
+  wanted: FileToSend,
   file: ReadableFile,
-  stat: Stat,
   average: number,
   base: Base | undefined,
   deps: SendDeps,
 ): Promise<SentFile> {
-  const { mode, mtimeNs, size } = stat;
-  const bytes = small.subarray(0, size);
+  const { path, stat, attributes } = wanted;
+  const bytes = small.subarray(0, stat.size);
   const got = file.readAt(0, bytes);
   const recipe = cutFile(
     (offset, into) => {
@@ -112,19 +114,25 @@ async function sendWhole(
       into.set(part);
       return part.length;
     },
-    size,
+    stat.size,
     average,
     deps,
   );
-  if (!isStill(file, stat, recipe)) throw new ChangedWhileReadError();
-  const content = contentOf(recipe);
-  if (base?.entry.content === content && base.entry.average === average) return sameFile(base.entry, recipe, stat);
-  await deps.remote.send({ type: "whole", path, mode, mtimeNs, average, content, lengths: recipe.lengths, bytes });
-  return { entry: { kind: "file", mode, mtimeNs, size, average, content }, recipe, stat, sent: true };
+  checkStill(file, stat, recipe);
+  const entry = entryOf(wanted, recipe), { content } = entry;
+  if (base?.entry.content === content && base.entry.average === average) return { entry, recipe, sent: false };
+  const { lengths } = recipe, sparse = isSparse(stat);
+  await deps.remote.send({ type: "whole", path, attributes, sparse, average, content, lengths, bytes });
+  return { entry, recipe, sent: true };
 }
 
-function sameFile(before: FileEntry, recipe: Recipe, stat: Stat): SentFile {
-  return { entry: { ...before, mode: stat.mode, mtimeNs: stat.mtimeNs }, recipe, stat, sent: false };
+function entryOf({ stat, attributes }: FileToSend, recipe: Recipe): FileEntry {
+  return { kind: "file", ...attributes, size: stat.size, average: recipe.average, content: contentOf(recipe) };
+}
+
+/** Whether some of it is holes. */
+function isSparse(stat: Stat): boolean {
+  return stat.allocated < stat.size;
 }
 
 function cutFile(readAt: ReadAt, size: number, average: number, { cutter, signal, progress }: SendDeps): Recipe {
@@ -146,11 +154,14 @@ function averageOf(size: number, base: Base | undefined, wish: number): number {
   return wish;
 }
 
-function isStill(file: ReadableFile, before: Stat, recipe: Recipe): boolean {
-  const after = file.stat();
-  const read = recipe.lengths.reduce((sum, length) => sum + length, 0);
-  return read === before.size && after.size === before.size && after.mtimeNs === before.mtimeNs &&
-    after.ctimeNs === before.ctimeNs && after.ino === before.ino;
+/** Makes sure that a file is what lstat said, and that all of it was read. */
+function checkStill(file: ReadableFile, stat: Stat, recipe?: Recipe): void {
+  const now = file.stat();
+  if (now.kind !== "file" || now.ino !== stat.ino) throw new ReplacedError();
+  const read = recipe?.lengths.reduce((sum, length) => sum + length, 0) ?? stat.size;
+  if (read !== stat.size || now.size !== stat.size || now.mtimeNs !== stat.mtimeNs || now.ctimeNs !== stat.ctimeNs) {
+    throw new ChangedWhileReadError();
+  }
 }
 
 /** A chunk on its way: kept chunks only as a count. */
@@ -180,8 +191,7 @@ class Transfer {
   begun = false;
 
   constructor(
-    readonly path: RelPath,
-    readonly stat: Stat,
+    readonly file: FileToSend,
     readonly average: number,
     base: Base | undefined,
     readonly deps: SendDeps,
@@ -192,7 +202,7 @@ class Transfer {
 
   async run(file: ReadableFile): Promise<Recipe> {
     const { cutter, progress, signal } = this.deps;
-    const { size } = this.stat;
+    const { size } = this.file.stat;
     const asks = this.deps.ask && size >= ASK_FROM_BYTES;
     cutter.start((offset, into) => file.readAt(offset, into), { size, average: this.average });
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
@@ -292,9 +302,9 @@ class Transfer {
     if (this.begun) return;
     this.begun = true;
     if (this.#recipe) await this.deps.settle();
-    const { mode, mtimeNs, size } = this.stat;
-    const { path, average } = this;
-    await this.deps.remote.send({ type: "file", path, mode, mtimeNs, size, average, base: path });
+    const { path, stat, attributes } = this.file;
+    const { size } = stat, { average } = this, sparse = isSparse(stat);
+    await this.deps.remote.send({ type: "file", path, attributes, sparse, size, average, base: path });
   }
 }
 

@@ -9,6 +9,8 @@ import type { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import type { Accounts } from "../core/accounts.ts";
+import { SourceAttributes } from "./attributes.ts";
 import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
 import { Departures } from "./departures.ts";
 import type { DirtySet } from "./dirty.ts";
@@ -26,11 +28,15 @@ export interface EngineOptions {
   readonly updatemaxMs: number | undefined;
   readonly everyChange: boolean;
   readonly rules: IgnoreRules;
+  /** Mirror extended attributes too. */
+  readonly xattrs: boolean;
 }
 
 /** The engine's world. */
 export interface EngineDeps {
   readonly fs: FileSystem;
+  /** Names of users and groups of this machine. */
+  readonly accounts: Accounts;
   readonly clock: Clock;
   readonly prng: () => number;
   readonly emit: Emit;
@@ -56,6 +62,8 @@ const RENAME_MS = 20;
 const FRESH_LOOKS_MS = [60, 300, 1500];
 /** A full scan comes this often whatever the watcher says (ms), give or take a quarter. */
 const FULL_SCAN_MS = 3_600_000;
+/** What of the source's metadata the index knows: the name of that fact. */
+const LOOKED_AT = "looked at";
 const RESTLESS = "it keeps changing while it is read; what the mirror has is an earlier state";
 /** `--once` looks so often at files that change while they are read before it gives up on them. */
 const ONCE_LOOKS = 40;
@@ -82,17 +90,24 @@ export class Session {
   ) {
     const { clock, fs, emit, signal } = deps;
     this.#started = clock.now();
-    const timeStepNs = fs.features.timeStepNs;
+    const { timeStepNs } = fs.features;
+    const { xattrs } = options;
+    const attributes = new SourceAttributes(fs, index, {
+      xattrs: xattrs && fs.features.xattrs,
+      accounts: deps.accounts,
+    });
+    attributes.lookAtAll = xattrs && index.fact(LOOKED_AT) !== "xattrs";
     this.#cycleDeps = {
       fs,
       index,
+      attributes,
       outlet: options.source.dryRun ? nowhere : remote,
       cutter,
       clock,
       holds,
       emit,
       signal: AbortSignal.any([signal, remote.ended]),
-      seenOf: (stat, readAt) => seenOf(stat, readAt, timeStepNs),
+      seenOf: (stat, readAt) => seenOf(stat, readAt, timeStepNs, xattrs),
       ask: welcome.holdsContent,
       average: welcome.average,
       everyChange: options.everyChange,
@@ -102,15 +117,15 @@ export class Session {
     };
   }
 
-  /** Makes the index agree with the mirror, whose root hash is `root`. */
-  async levelIndex(root: string): Promise<void> {
+  /** Makes the index agree with the mirror, whose root hash is `root`. @returns Where it did not. */
+  async levelIndex(root: string): Promise<RelPath[]> {
     const { index, remote } = this;
     const { keep } = this.#cycleDeps;
     if (keep) index.begin();
     try {
       // What an earlier connection left between two places, the mirror has put somewhere or removed.
       for (const node of index.parkedAll()) index.remove(node.id);
-      if (index.rootHash() !== root) await reconcile(index, remote, this.#cycleDeps.signal);
+      return index.rootHash() === root ? [] : await reconcile(index, remote, this.#cycleDeps.signal);
     } finally {
       if (keep) index.commit();
     }
@@ -129,7 +144,10 @@ export class Session {
       throw error;
     }
     this.#changed += result.changed;
-    if (result.refused.size > 0) await this.levelIndex(await this.remote.prove());
+    this.#lookedAt(taken);
+    if (result.refused.size > 0) {
+      for (const path of await this.levelIndex(await this.remote.prove())) result.later.set(path, clock.now());
+    }
     this.#follow(taken, result);
     return result;
   }
@@ -179,6 +197,14 @@ export class Session {
       this.#tellIfLevel();
     }
     throw this.remote.error ?? new DisconnectedError("stopped");
+  }
+
+  /** From a full scan on, the index knows of all entries what the options ask for. */
+  #lookedAt({ all }: Dirty): void {
+    const { attributes, keep } = this.#cycleDeps;
+    if (!all) return;
+    attributes.lookAtAll = false;
+    if (keep) this.index.setFact(LOOKED_AT, this.options.xattrs ? "xattrs" : "");
   }
 
   #follow(taken: Dirty, result: CycleResult): void {
@@ -238,13 +264,16 @@ export class Session {
 
 /**
  * What to note of a stat taken no earlier than `readAt` (ms): a change made within the same tick of the file system's clock
- * would leave the same times, so a file changed that recently is looked at again.
+ * would leave the same times, so a file changed that recently is looked at again (a directory too where its extended
+ * attributes matter, which only its times tell of).
  */
-export function seenOf(stat: Stat, readAt: number, timeStepNs: bigint): Seen {
+export function seenOf(stat: Stat, readAt: number, timeStepNs: bigint, xattrs: boolean): Seen {
   const changedNs = stat.ctimeNs !== 0n ? stat.ctimeNs : stat.mtimeNs;
   const readNs = BigInt(Math.floor(readAt)) * 1_000_000n;
   // A time well ahead of ours was set by hand: the next change will have another.
-  const racy = stat.kind === "file" && changedNs + CLOCK_TICK_NS + timeStepNs > readNs &&
+  const racy = (stat.kind === "file" || xattrs && stat.kind === "dir") &&
+    changedNs + CLOCK_TICK_NS + timeStepNs > readNs &&
     changedNs < readNs + CLOCK_SKEW_NS;
-  return { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy };
+  const { ino, mtimeNs, ctimeNs, mode, uid, gid } = stat;
+  return { ino, mtimeNs, ctimeNs, mode, uid, gid, racy };
 }

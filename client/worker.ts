@@ -1,12 +1,13 @@
 // The client's Worker: builds the engine's world out of this machine and runs it.
 
+import { noAccounts } from "../core/accounts.ts";
 import { systemClock } from "../core/clock.ts";
 import { DisconnectedError, RefusedError } from "../core/errors.ts";
 import { runEngine } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
+import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
 import { ID_FILE, type RelPath } from "../core/path.ts";
-import { PortableFs } from "../core/portable_fs.ts";
 import { random, randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { DirtySet } from "./dirty.ts";
@@ -27,6 +28,8 @@ export interface ClientStart {
   readonly dryRun: boolean;
   readonly updatemaxMs: number | undefined;
   readonly exclude: readonly string[];
+  readonly xattrs: boolean;
+  readonly numericIds: boolean;
   readonly everyChange: boolean;
 }
 
@@ -55,7 +58,9 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
       signal.addEventListener("abort", () => reject(new DisconnectedError("stopped")), { once: true });
       side.request("dial");
     });
-  const { source, server, once, updatemaxMs, everyChange, dryRun } = start;
+  const { source, server, once, updatemaxMs, everyChange, dryRun, xattrs } = start;
+  const fs = openFs(start.dir);
+  side.emit({ event: "detail", message: describeFs(fs) });
   const engine = new Engine({
     source: { source, sourceId: randomId(), dryRun },
     server,
@@ -63,8 +68,10 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     updatemaxMs,
     everyChange,
     rules: new IgnoreRules(start.exclude),
+    xattrs,
   }, {
-    fs: new PortableFs(start.dir),
+    fs,
+    accounts: start.numericIds ? noAccounts : openAccounts(),
     clock: systemClock,
     prng: random,
     emit: side.emit,

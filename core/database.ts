@@ -1,6 +1,7 @@
 // The index's file: opened, made anew where it is not ours or damaged.
 
 import { DatabaseSync } from "node:sqlite";
+import { NO_ID } from "./fs.ts";
 import { CREATE, ROOT_ID, SCHEMA } from "./schema.ts";
 
 /** Opens the database in `file`, ":memory:" for one that is gone with the process. */
@@ -35,5 +36,8 @@ export function openDatabase(file: string): DatabaseSync {
 
 /** Puts the root into an empty index. */
 export function addRoot(db: DatabaseSync): void {
-  db.exec(`INSERT INTO entry VALUES (${ROOT_ID}, 0, '', 0, 493, 0, 0, 0, NULL, NULL, 0, 0, 0, 0)`);
+  db.exec(`
+    INSERT INTO entry (id, parent, name, kind, mode, mtime, uid, gid, link, size, average,
+      ino, seen_mtime, seen_ctime, seen_mode, seen_uid, seen_gid, racy)
+    VALUES (${ROOT_ID}, 0, '', 0, ${0o755}, 0, ${NO_ID}, ${NO_ID}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`);
 }

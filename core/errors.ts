@@ -58,6 +58,16 @@ export class ReplacedError extends ProblemError {
   }
 }
 
+/** Whether an error is one path's own: everything that the file system says, and our own problems. */
+export function isOfPath(error: unknown): boolean {
+  if (error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError) {
+    return false;
+  }
+  if (error instanceof ProblemError) return true;
+  return Object.values(Deno.errors).some((type) => error instanceof type) ||
+    typeof (error as { code?: unknown })?.code === "string";
+}
+
 /** What went wrong in one short sentence, without paths of this machine: for problems and for the wire. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ProblemError || error instanceof PathError) return error.message;
@@ -67,6 +77,8 @@ export function reasonOf(error: unknown): string {
   const code = (error as { code?: unknown })?.code;
   if (code === "ENOSPC") return "no space left on the device";
   if (code === "EDQUOT") return "the disk quota is used up";
+  if (code === "EOPNOTSUPP" || code === "ENOTSUP") return "the file system does not support it";
+  if (code === "ENAMETOOLONG") return "its name is too long";
   if (code === "EROFS") return "the file system is read-only";
   if (code === "ENOTEMPTY") return "the directory is not empty";
   if (code === "EMFILE" || code === "ENFILE") return "too many open files";

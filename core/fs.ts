@@ -1,8 +1,12 @@
 // The file system as dirsync uses it: one directory, the root, and what lies below it. Every path is a RelPath; no call
 // follows a symbolic link at the path itself. Calls are synchronous: in the Worker where they run that is 2 to 5 times
-// cheaper than promises. Errors are Deno's own classes (NotFound, AlreadyExists, PermissionDenied, ...).
+// cheaper than promises. Errors are Deno's own classes (NotFound, AlreadyExists, PermissionDenied, ...), with the system's
+// `code` where there is one.
 
 import { joinPath, type RelPath } from "./path.ts";
+
+/** In the place of a user or group number: none is known, or it is to stay as it is. */
+export const NO_ID = 0xffff_ffff;
 
 /** What the file system says about an entry. */
 export interface Stat {
@@ -10,8 +14,14 @@ export interface Stat {
   readonly kind: "dir" | "file" | "symlink" | "other";
   /** Permission bits, 0..0o7777. */
   readonly mode: number;
+  /** Number of the user that owns it; `NO_ID` where the layer knows no owners. */
+  readonly uid: number;
+  /** Number of the group; `NO_ID` where the layer knows no owners. */
+  readonly gid: number;
   /** Bytes; of no meaning for directories. */
   readonly size: number;
+  /** Bytes that the disk has for it: less than `size` where a file has holes. `size` where the layer cannot tell. */
+  readonly allocated: number;
   /** Modification time, ns since the epoch, as exact as the layer can read it. */
   readonly mtimeNs: bigint;
   /** Status-change time, ns since the epoch; 0 where the layer cannot read it exactly. */
@@ -20,6 +30,8 @@ export interface Stat {
   readonly ino: bigint;
   /** Device number; 0 where there is none. */
   readonly dev: bigint;
+  /** How many names it has; 1 where the layer cannot tell. Of no meaning for directories. */
+  readonly nlink: number;
 }
 
 /** An entry of a directory. */
@@ -39,6 +51,8 @@ export interface ReadableFile extends Disposable {
 export interface WritableFile extends Disposable {
   /** Appends all of `bytes`. */
   write(bytes: Uint8Array): void;
+  /** Appends `length` zeros, as a hole where the file system has such. */
+  skip(length: number): void;
   /** Sets the mode and the modification time; after the last write. */
   setMeta(meta: Meta): void;
   /** Returns once the content is on the disk. */
@@ -52,21 +66,30 @@ export interface Meta {
   readonly mtimeNs: bigint;
 }
 
+/** Extended attributes by name: `user.*`, and POSIX access control lists as the attributes that they are. */
+export type Xattrs = ReadonlyMap<string, Uint8Array>;
+
 /** What a layer and the file system below it can do. */
 export interface FsFeatures {
   /** Name of the layer, for `--verbose`. */
   readonly layer: string;
+  /** What it cannot keep, for `--verbose`; each a few words. */
+  readonly lacks: readonly string[];
   /** Smallest difference of times that is kept, ns. */
   readonly timeStepNs: bigint;
   /** Whether files have permission bits. */
   readonly modes: boolean;
+  /** Whether files have owners that `lstat` tells and `chown` may set. */
+  readonly owners: boolean;
+  /** Whether extended attributes can be read and set. */
+  readonly xattrs: boolean;
   /** Whether `syncAll` does anything. */
   readonly syncAll: boolean;
   /** Whether inode numbers identify entries. */
   readonly inodes: boolean;
 }
 
-/** A directory and all below it. Two implementations pass one contract suite: the portable one and the in-memory one. */
+/** A directory and all below it. All implementations pass one contract suite. */
 export interface FileSystem {
   readonly features: FsFeatures;
   /** The entries of a directory, in no order; what vanishes meanwhile is left out. */
@@ -86,16 +109,32 @@ export interface FileSystem {
   link(from: RelPath, to: RelPath): void;
   /** Renames; a file or symbolic link at `to` is replaced in the same instant. */
   rename(from: RelPath, to: RelPath): void;
+  /** Renames to a place where nothing is. @throws {Deno.errors.AlreadyExists} */
+  renameNew(from: RelPath, to: RelPath): void;
   /** Removes a file or symbolic link. */
   unlink(path: RelPath): void;
   /** Removes an empty directory. */
   rmdir(path: RelPath): void;
   /** Sets metadata of the entry itself, of a symbolic link never that of its target. */
   setMeta(path: RelPath, meta: Meta): void;
+  /**
+   * Gives an entry (a symbolic link itself) to a user and a group; `NO_ID` leaves what is. May take setuid and setgid bits away.
+   * Does nothing where the layer knows no owners.
+   */
+  chown(path: RelPath, uid: number, gid: number): void;
+  /** The extended attributes of a file or directory; none for symbolic links, and where the layer knows none. */
+  xattrs(path: RelPath): Xattrs;
+  /** Makes `xattrs` all the extended attributes of a file or directory; does nothing where the layer knows none. */
+  setXattrs(path: RelPath, xattrs: Xattrs): void;
   /** Returns once the names in `dir` are on the disk. */
   syncDir(dir: RelPath): void;
   /** Returns once all that was written below the root is on the disk, where `features.syncAll`; else does nothing. */
   syncAll(): void;
+}
+
+/** The number that all names of this entry have in common: its inode's, in the bits that a number can hold. */
+export function linkOf({ ino }: Stat): number {
+  return Number(BigInt.asUintN(53, ino ^ (ino >> 53n))) || 1;
 }
 
 /** Removes whatever is at `path`, directories with all that is in them; nothing there is fine. */

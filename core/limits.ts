@@ -28,3 +28,7 @@ export const LINK_WINDOW_BYTES = 8 << 20;
 export const PEER_SILENCE_MS = 45_000;
 /** An idle client says so this often (ms). */
 export const KEEP_ALIVE_MS = 15_000;
+/** Largest value of one extended attribute: what Linux allows. */
+export const MAX_XATTR_BYTES = 64 << 10;
+/** Most that all extended attributes of one entry may take, encoded. */
+export const MAX_XATTRS_BYTES = 512 << 10;

@@ -56,6 +56,10 @@ export interface ClientOptions {
   /** Bytes a second. */
   readonly bwlimit?: number;
   readonly maxDelete?: MaxDelete;
+  /** Extended attributes and access control lists too. */
+  readonly xattrs: boolean;
+  /** Owners go by their numbers, not by their names. */
+  readonly numericIds: boolean;
   readonly output: OutputOptions;
   /** Folder for private state, instead of the user's state folder. */
   readonly state?: string;
@@ -150,6 +154,16 @@ export const FLAGS: readonly Flag[] = [
     value: "N|P%",
     help: "the most entries, or percent of all, that may be deleted at once. Accepted; the brake itself comes in a " +
       "later version",
+  },
+  {
+    commands: ["client"],
+    name: "xattrs",
+    help: "mirror extended attributes (user.*) and access control lists too",
+  },
+  {
+    commands: ["client"],
+    name: "numeric-ids",
+    help: "owners and groups go by their numbers (default: by name where both machines know it, else by number)",
   },
   { commands: BOTH, name: "json", help: "print events on stdout, one JSON object a line" },
   { commands: BOTH, name: "quiet", help: "print only what is wrong" },
@@ -447,6 +461,8 @@ function clientOptions(given: Arguments): ClientOptions {
     dryRun,
     exclude: given.values.get("exclude") ?? [],
     ...(maxDelete !== undefined && { maxDelete: parseMaxDelete(maxDelete) }),
+    xattrs: given.values.has("xattrs"),
+    numericIds: given.values.has("numeric-ids"),
     ...commonOptions(given),
   };
 }

@@ -1,11 +1,21 @@
 // The file system through Deno's own synchronous calls: works wherever Deno does, needs no FFI. Its limits: times are read
-// and set to the millisecond, ctime (whole seconds only) is not reported, names must be UTF-8, and a directory above a
-// path that is replaced by a symbolic link at the wrong moment is followed, as these calls know no directory handles.
+// and set to the millisecond, ctime (whole seconds only) is not reported, names must be UTF-8, extended attributes are out
+// of reach, and a directory above a path that is replaced by a symbolic link at the wrong moment is followed, as these calls
+// know no directory handles.
 
-import type { SyncFs } from "./syncfs.ts";
-import { lutimesSync } from "node:fs";
+import { lchownSync, lutimesSync } from "node:fs";
 import { ChangedWhileReadError, ProblemError } from "./errors.ts";
-import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile } from "./fs.ts";
+import {
+  type FileSystem,
+  type FsFeatures,
+  type Listed,
+  type Meta,
+  NO_ID,
+  type ReadableFile,
+  type Stat,
+  type WritableFile,
+  type Xattrs,
+} from "./fs.ts";
 import { namesOf, parentOf, type RelPath, ROOT } from "./path.ts";
 
 const WINDOWS = Deno.build.os === "windows";
@@ -15,24 +25,47 @@ const NS_PER_MS = 1_000_000n;
 const REPLACEMENT = "\uFFFD";
 
 /** Entries whose real name Deno cannot say: they are there, but no call reaches them. */
-const UNREACHABLE: Stat = { kind: "other", mode: 0, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n };
+const UNREACHABLE: Stat = {
+  kind: "other",
+  mode: 0,
+  uid: NO_ID,
+  gid: NO_ID,
+  size: 0,
+  allocated: 0,
+  mtimeNs: 0n,
+  ctimeNs: 0n,
+  ino: 0n,
+  dev: 0n,
+  nlink: 1,
+};
+
+const LACKS = ["times below a millisecond", "names that are not UTF-8", "extended attributes"];
+const LACKS_ON_WINDOWS = [
+  "times below a millisecond",
+  "permission bits",
+  "owners",
+  "names that Windows does not allow",
+];
 
 /** The directory tree below one directory of this machine. */
 export class PortableFs implements FileSystem {
   readonly features: FsFeatures;
-  readonly #syncFs: SyncFs | undefined;
   readonly #root: string;
   /** What `open` gives for a mode in the directory last written to; the umask and default ACLs take bits away. */
   #granted = { dir: ROOT, modes: new Map<number, number>() };
 
-  /**
-   * @param root Absolute path of the directory, its symbolic links resolved.
-   * @param syncFs For `syncAll`.
-   */
-  constructor(root: string, syncFs?: SyncFs) {
-    const syncAll = syncFs !== undefined;
-    this.features = { layer: "portable", timeStepNs: NS_PER_MS, modes: !WINDOWS, inodes: !WINDOWS, syncAll };
-    this.#syncFs = syncFs;
+  /** @param root Absolute path of the directory, its symbolic links resolved. */
+  constructor(root: string) {
+    this.features = {
+      layer: "portable",
+      lacks: WINDOWS ? LACKS_ON_WINDOWS : LACKS,
+      timeStepNs: NS_PER_MS,
+      modes: !WINDOWS,
+      owners: !WINDOWS,
+      xattrs: false,
+      inodes: !WINDOWS,
+      syncAll: false,
+    };
     this.#root = root;
   }
 
@@ -124,6 +157,13 @@ export class PortableFs implements FileSystem {
     Deno.renameSync(this.#toOs(from), this.#toOs(to));
   }
 
+  /** Something that comes to `to` at the very moment is replaced: Deno has no rename that refuses to. */
+  renameNew(from: RelPath, to: RelPath): void {
+    const at = this.#toOs(to);
+    if (from !== to && lstatIfAny(at)) throw refusal("EEXIST", "rename", at);
+    this.rename(from, to);
+  }
+
   unlink(path: RelPath): void {
     const at = this.#toOs(path);
     // `removeSync` would remove an empty directory too.
@@ -148,15 +188,33 @@ export class PortableFs implements FileSystem {
     Deno.utimeSync(at, time, time);
   }
 
+  chown(path: RelPath, uid: number, gid: number): void {
+    if (WINDOWS) return;
+    const at = this.#toOs(path);
+    const now = Deno.lstatSync(at);
+    try {
+      lchownSync(at, uid === NO_ID ? now.uid! : uid, gid === NO_ID ? now.gid! : gid);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "EPERM") throw error;
+      throw Object.assign(new Deno.errors.PermissionDenied(`Operation not permitted: chown '${at}'`), {
+        code: "EPERM",
+      });
+    }
+  }
+
+  xattrs(): Xattrs {
+    return new Map();
+  }
+
+  setXattrs(): void {}
+
   syncDir(dir: RelPath): void {
     if (WINDOWS) return;
     using file = Deno.openSync(this.#toOs(dir));
     file.syncSync();
   }
 
-  syncAll(): void {
-    this.#syncFs?.(this.#root);
-  }
+  syncAll(): void {}
 
   /** The path as the system wants it: the only place where one is made. */
   #toOs(path: RelPath): string {
@@ -221,6 +279,8 @@ class PortableWritable implements WritableFile {
   readonly #made: Creation;
   /** The mode that it has now. */
   #mode: number;
+  /** Whether what was skipped last is beyond the end of the file. */
+  #hole = false;
 
   constructor(file: Deno.FsFile, made: Creation) {
     this.#file = file;
@@ -230,9 +290,16 @@ class PortableWritable implements WritableFile {
 
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    if (bytes.length > 0) this.#hole = false;
+  }
+
+  skip(length: number): void {
+    this.#file.seekSync(length, Deno.SeekMode.Current);
+    if (length > 0) this.#hole = true;
   }
 
   setMeta(meta: Meta): void {
+    this.#end();
     const { at, mode: asked } = this.#made;
     const mode = meta.mode ?? asked;
     // There is no fchmod: what has come to `at` meanwhile would be changed.
@@ -245,11 +312,22 @@ class PortableWritable implements WritableFile {
   }
 
   sync(): void {
+    this.#end();
     this.#file.syncSync();
   }
 
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    try {
+      if (this.#hole) this.#end();
+    } finally {
+      this.#file[Symbol.dispose]();
+    }
+  }
+
+  /** A hole at the end is there only once the file is as long. */
+  #end(): void {
+    if (this.#hole) this.#file.truncateSync(this.#file.seekSync(0, Deno.SeekMode.Current));
+    this.#hole = false;
   }
 }
 
@@ -290,11 +368,15 @@ function toStat(info: Deno.FileInfo): Stat {
   return {
     kind: info.isFile ? "file" : info.isDirectory ? "dir" : info.isSymlink ? "symlink" : "other",
     mode: modeOf(info),
+    uid: info.uid ?? NO_ID,
+    gid: info.gid ?? NO_ID,
     size: info.size,
+    allocated: info.blocks === null ? info.size : info.blocks * 512,
     mtimeNs: BigInt(info.mtime?.getTime() ?? 0) * NS_PER_MS,
     ctimeNs: 0n,
     ino: BigInt(info.ino ?? 0),
     dev: BigInt(info.dev),
+    nlink: info.nlink ?? 1,
   };
 }
 
@@ -316,12 +398,15 @@ function setLinkTime(at: string, timeNs: bigint): void {
   lutimesSync(at, time, time);
 }
 
-/** The error of the system call that we did not make because it would have followed or removed the wrong thing. */
-function refusal(code: "ENOTDIR" | "EISDIR" | "ELOOP", call: string, at: string): Error {
-  const error = code === "ENOTDIR"
-    ? new Deno.errors.NotADirectory(`Not a directory: ${call} '${at}'`)
-    : code === "EISDIR"
-    ? new Deno.errors.IsADirectory(`Is a directory: ${call} '${at}'`)
-    : new Deno.errors.FilesystemLoop(`Is a symbolic link: ${call} '${at}'`);
-  return Object.assign(error, { code });
+const REFUSALS = {
+  EEXIST: [Deno.errors.AlreadyExists, "Something is there"],
+  EISDIR: [Deno.errors.IsADirectory, "Is a directory"],
+  ELOOP: [Deno.errors.FilesystemLoop, "Is a symbolic link"],
+  ENOTDIR: [Deno.errors.NotADirectory, "Not a directory"],
+} as const;
+
+/** The error of the system call that we did not make because it would have followed, replaced or removed the wrong thing. */
+function refusal(code: keyof typeof REFUSALS, call: string, at: string): Error {
+  const [type, text] = REFUSALS[code];
+  return Object.assign(new type(`${text}: ${call} '${at}'`), { code });
 }

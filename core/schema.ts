@@ -1,7 +1,7 @@
 // The tables of the index, which both sides keep. It is a cache: deleting it costs time, never data.
 
 /** Schema number in `PRAGMA user_version`; an index of another schema is thrown away and made anew. */
-export const SCHEMA = 1;
+export const SCHEMA = 2;
 
 /** Row number of the root. */
 export const ROOT_ID = 1;
@@ -15,6 +15,10 @@ export const CREATE = `
     kind    INTEGER NOT NULL,    -- 0 directory, 1 file, 2 symbolic link
     mode    INTEGER NOT NULL,    -- permission bits
     mtime   INTEGER NOT NULL,    -- modification time that the mirror has, or is to have
+    uid     INTEGER NOT NULL,    -- owner, as the source numbers its users
+    gid     INTEGER NOT NULL,    -- group, as the source numbers its groups
+    link    INTEGER NOT NULL,    -- number that the names of one file have in common; 0 where there is but one
+    xattrs  BLOB,                -- digest of the extended attributes, NULL = none
     size    INTEGER NOT NULL,    -- of a file
     average INTEGER NOT NULL,    -- class of a file's recipe
     content BLOB,                -- file: its content id; symlink: its target; directory: its Merkle hash, NULL = not known now
@@ -22,10 +26,14 @@ export const CREATE = `
     ino     INTEGER NOT NULL,    -- what lstat said when this row was true on this machine's disk: the inode number, 0 = not seen
     seen_mtime INTEGER NOT NULL, --   the modification time
     seen_ctime INTEGER NOT NULL, --   the status-change time, 0 where the file system layer cannot read it
+    seen_mode  INTEGER NOT NULL, --   the permission bits, which a mirror may not be able to make what they are to be
+    seen_uid   INTEGER NOT NULL, --   the owner, likewise
+    seen_gid   INTEGER NOT NULL, --   the group
     racy    INTEGER NOT NULL     -- 1: seen so soon after its last change that one more could hide; look again
   ) STRICT;
   CREATE UNIQUE INDEX entry_place ON entry (parent, name);
   CREATE INDEX entry_ino ON entry (ino) WHERE ino != 0;
+  CREATE INDEX entry_link ON entry (link) WHERE link != 0;
   CREATE INDEX entry_racy ON entry (racy) WHERE racy = 1;
   -- Chunks of files in the mirror, so that content which is there already need not travel.
   CREATE TABLE chunk (
@@ -35,6 +43,8 @@ export const CREATE = `
     PRIMARY KEY (entry, start)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chunk_digest ON chunk (digest);
+  -- Extended attributes (core/xattrs.ts) by their digest.
+  CREATE TABLE xattrs (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;
   -- Facts about this index: which mirror it is of.
   CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;

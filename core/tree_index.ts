@@ -9,7 +9,7 @@ import { fromBytes, joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toB
 import { addRoot, openDatabase } from "./database.ts";
 import { ROOT_ID } from "./schema.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
-import type { Digest, Entry, Kind, Recipe } from "./types.ts";
+import type { Attributes, Digest, Entry, Kind, Recipe } from "./types.ts";
 import { writeEntry } from "./wire.ts";
 
 /** Parent of what is parked in slots. */
@@ -21,6 +21,9 @@ export interface Seen {
   readonly ino: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   /** Seen so soon after the last change that a further change could have left the times as they are. */
   readonly racy: boolean;
 }
@@ -43,16 +46,29 @@ type Cells = [
   kind: bigint,
   mode: bigint,
   mtime: bigint,
+  uid: bigint,
+  gid: bigint,
+  link: bigint,
+  xattrs: Uint8Array | null,
   size: bigint,
   average: bigint,
   content: Uint8Array | null,
   ino: bigint,
   seenMtime: bigint,
   seenCtime: bigint,
+  seenMode: bigint,
+  seenUid: bigint,
+  seenGid: bigint,
   racy: bigint,
 ];
 // Statements are looked up by their text: made once, it need not be put together at every call.
-const COLUMNS = "id, parent, name, kind, mode, mtime, size, average, content, ino, seen_mtime, seen_ctime, racy";
+const COLUMNS = "id, parent, name, kind, mode, mtime, uid, gid, link, xattrs, size, average, content, " +
+  "ino, seen_mtime, seen_ctime, seen_mode, seen_uid, seen_gid, racy";
+const INSERT = `INSERT OR REPLACE INTO entry (${COLUMNS}, recipe) VALUES (${Array(21).fill("?").join(", ")})`;
+const SET_SEEN =
+  "UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, seen_mode = ?, seen_uid = ?, seen_gid = ?, " +
+  "racy = ? WHERE id = ?";
+const SET_ATTRIBUTES = "UPDATE entry SET mode = ?, mtime = ?, uid = ?, gid = ?, link = ?, xattrs = ? WHERE id = ?";
 
 const BY_ID = `SELECT ${COLUMNS} FROM entry WHERE id = ?`;
 const BY_NAME = `SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`;
@@ -104,7 +120,7 @@ export class TreeIndex implements Disposable {
 
   /** Forgets everything but an empty root. */
   clear(): void {
-    this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM fact");
+    this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM xattrs; DELETE FROM fact");
     this.#forgetAll();
     addRoot(this.#db);
     this.#nextId = ROOT_ID + 1;
@@ -162,7 +178,7 @@ export class TreeIndex implements Disposable {
   /** The entries that were seen with this inode number: more than one where files are hard links of each other. */
   withInode(ino: bigint): Node[] {
     if (ino === 0n) return [];
-    return this.#prepare(BY_INODE).all(ino).map((row) => nodeOf(row)!);
+    return this.#prepare(BY_INODE).all(toCell(ino)).map((row) => nodeOf(row)!);
   }
 
   /** Ids of up to `most` entries that need a second look. */
@@ -185,21 +201,17 @@ export class TreeIndex implements Disposable {
     if (old?.entry.kind === "file") this.#forgetChunks(id);
     const file = entry.kind === "file" ? entry : undefined;
     const content = file ? hexToBytes(file.content) : entry.kind === "symlink" ? toBytes(entry.target) : null;
-    this.#prepare("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
+    this.#prepare(INSERT).run(
       id,
       parent,
       cellOf(name),
       KINDS.indexOf(entry.kind),
-      entry.kind === "symlink" ? 0o777 : entry.mode,
-      entry.mtimeNs,
+      ...attributeCells(entry),
       file?.size ?? 0,
       file?.average ?? 0,
       content,
+      ...seenCells(seen),
       recipe ? encodeRecipe(recipe) : null,
-      seen?.ino ?? 0n,
-      seen?.mtimeNs ?? 0n,
-      seen?.ctimeNs ?? 0n,
-      seen?.racy ? 1 : 0,
     );
     this.#last = undefined;
     if (entry.kind === "dir") this.#stale.add(id);
@@ -207,18 +219,53 @@ export class TreeIndex implements Disposable {
     return id;
   }
 
-  /** Sets mode (of no meaning for symbolic links) and modification time. */
-  setMeta(node: Node, mode: number, mtimeNs: bigint): void {
+  /** Sets the attributes of an entry. */
+  setAttributes(node: Node, attributes: Attributes): void {
     this.#last = undefined;
-    this.#prepare("UPDATE entry SET mode = ?, mtime = ? WHERE id = ?").run(mode, mtimeNs, node.id);
+    this.#prepare(SET_ATTRIBUTES).run(...attributeCells(attributes), node.id);
     this.#invalidate(node.parent);
+  }
+
+  /** Whether an entry shares its link number with one that was not seen with this inode number. */
+  isLinkedElsewhere({ id, entry: { link } }: Node, ino: bigint): boolean {
+    if (link === 0) return false;
+    const select = "SELECT 1 FROM entry WHERE link = ? AND link != 0 AND id != ? AND ino != ? LIMIT 1";
+    return this.#prepare(select).get(link, id, toCell(ino)) !== undefined;
+  }
+
+  /** Takes the other names of a file out of its group: the one with this id has become a file of its own. */
+  separate(link: number, id: number): void {
+    if (link === 0) return;
+    const others = this.#prepare("SELECT id, parent FROM entry WHERE link = ? AND link != 0 AND id != ?").all(link, id);
+    for (const row of others) {
+      const [other, parent] = row as unknown as [bigint, bigint];
+      this.#last = undefined;
+      this.#prepare("UPDATE entry SET link = 0 WHERE id = ?").run(other);
+      this.#invalidate(Number(parent));
+    }
   }
 
   /** Notes what lstat said, or with undefined that nothing is known of the disk. */
   setSeen(id: number, seen: Seen | undefined): void {
     this.#last = undefined;
-    this.#prepare("UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, racy = ? WHERE id = ?")
-      .run(seen?.ino ?? 0n, seen?.mtimeNs ?? 0n, seen?.ctimeNs ?? 0n, seen?.racy ? 1 : 0, id);
+    this.#prepare(SET_SEEN).run(...seenCells(seen), id);
+  }
+
+  /** Keeps extended attributes for whoever asks for them by their digest. */
+  addXattrs(digest: Digest, bytes: Uint8Array): void {
+    this.#prepare("INSERT OR IGNORE INTO xattrs VALUES (?, ?)").run(hexToBytes(digest), bytes);
+  }
+
+  /** The extended attributes with this digest, encoded. */
+  xattrs(digest: Digest): Uint8Array | undefined {
+    return (this.#prepare("SELECT bytes FROM xattrs WHERE digest = ?").get(hexToBytes(digest)) as unknown as
+      | [Uint8Array]
+      | undefined)?.[0];
+  }
+
+  /** Forgets extended attributes that no entry has. */
+  sweepXattrs(): void {
+    this.#db.exec("DELETE FROM xattrs WHERE digest NOT IN (SELECT xattrs FROM entry WHERE xattrs IS NOT NULL)");
   }
 
   /** Moves an entry, with all that is in it; the place must be free. */
@@ -411,28 +458,56 @@ export function byName(a: { readonly name: string }, b: { readonly name: string 
 
 function nodeOf(row: unknown): Node | undefined {
   if (row === undefined) return undefined;
-  const [id, parent, name, kind, mode, mtimeNs, size, average, content, ino, seenMtime, seenCtime, racy] = row as Cells;
+  const [id, parent, name, kind, mode, mtimeNs, uid, gid, link, xattrs, size, average, content, ...seen] = row as Cells;
+  const attributes = {
+    mode: Number(mode),
+    mtimeNs,
+    uid: Number(uid),
+    gid: Number(gid),
+    link: Number(link),
+    xattrs: xattrs ? bytesToHex(xattrs) : "",
+  };
   const isDir = kind === 0n;
-  const entry: Entry = isDir ? { kind: "dir", mode: Number(mode), mtimeNs } : kind === 1n
-    ? {
-      kind: "file",
-      mode: Number(mode),
-      mtimeNs,
-      size: Number(size),
-      average: Number(average),
-      content: bytesToHex(content!),
-    }
-    : { kind: "symlink", mtimeNs, target: fromBytes(content!) };
+  const entry: Entry = isDir
+    ? { kind: "dir", ...attributes }
+    : kind === 1n
+    ? { kind: "file", ...attributes, size: Number(size), average: Number(average), content: bytesToHex(content!) }
+    : { kind: "symlink", ...attributes, target: fromBytes(content!) };
+  const [ino, seenMtime, seenCtime, seenMode, seenUid, seenGid, racy] = seen;
   return {
     id: Number(id),
     parent: Number(parent),
     name: textOf(name),
     entry,
     hash: isDir && content ? bytesToHex(content) : undefined,
-    seen: ino === 0n && seenMtime === 0n
-      ? undefined
-      : { ino, mtimeNs: seenMtime, ctimeNs: seenCtime, racy: racy === 1n },
+    seen: ino === 0n && seenMtime === 0n ? undefined : {
+      ino: fromCell(ino),
+      mtimeNs: seenMtime,
+      ctimeNs: seenCtime,
+      mode: Number(seenMode),
+      uid: Number(seenUid),
+      gid: Number(seenGid),
+      racy: racy === 1n,
+    },
   };
+}
+
+function attributeCells(a: Attributes): [number, bigint, number, number, number, Uint8Array | null] {
+  return [a.mode, a.mtimeNs, a.uid, a.gid, a.link, a.xattrs === "" ? null : hexToBytes(a.xattrs)];
+}
+
+function seenCells(seen: Seen | undefined): (number | bigint)[] {
+  if (!seen) return [0, 0, 0, 0, 0, 0, 0];
+  return [toCell(seen.ino), seen.mtimeNs, seen.ctimeNs, seen.mode, seen.uid, seen.gid, seen.racy ? 1 : 0];
+}
+
+// Inode numbers have 64 bits without a sign, SQLite's integers 64 with one.
+function toCell(ino: bigint): bigint {
+  return BigInt.asIntN(64, ino);
+}
+
+function fromCell(cell: bigint): bigint {
+  return BigInt.asUintN(64, cell);
 }
 
 // SQLite's text is UTF-8: a name that is not goes in as its bytes.

@@ -18,27 +18,48 @@ export interface Recipe {
   readonly digests: readonly Digest[];
 }
 
-/** A directory: permission bits (0..0o7777) and modification time (ns since the epoch). */
-export interface DirEntry {
-  readonly kind: "dir";
+/** What entries of every kind have beside their content; with it, all that promise P1 compares. */
+export interface Attributes {
+  /** Permission bits, 0..0o7777; 0o777 of symbolic links. */
   readonly mode: number;
+  /** Modification time, ns since the epoch. */
   readonly mtimeNs: bigint;
+  /** Owner, as the source numbers its users; NO_ID (core/fs.ts) where it has none. */
+  readonly uid: number;
+  /** Group, as the source numbers its groups. */
+  readonly gid: number;
+  /** Digest of the extended attributes (core/xattrs.ts); "" for none. */
+  readonly xattrs: Digest | "";
+  /** A number that all names of one file (or symbolic link) have in common and no other; 0 for what has one name. */
+  readonly link: number;
+}
+
+/** Whether two entries have the same attributes. */
+export function sameAttributes(a: Attributes, b: Attributes): boolean {
+  return a.mtimeNs === b.mtimeNs && a.link === b.link && sameButTime(a, b);
+}
+
+/** Whether they differ, if at all, only in what every change in a directory changes. */
+export function sameButTime(a: Attributes, b: Attributes): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.xattrs === b.xattrs;
+}
+
+/** A directory. */
+export interface DirEntry extends Attributes {
+  readonly kind: "dir";
 }
 
 /** A regular file. `content` identifies its recipe (see `contentOf`), `average` is that recipe's class. */
-export interface FileEntry {
+export interface FileEntry extends Attributes {
   readonly kind: "file";
-  readonly mode: number;
-  readonly mtimeNs: bigint;
   readonly size: number;
   readonly average: number;
   readonly content: Digest;
 }
 
 /** A symbolic link; `target` is the text of the link, never followed. */
-export interface SymlinkEntry {
+export interface SymlinkEntry extends Attributes {
   readonly kind: "symlink";
-  readonly mtimeNs: bigint;
   readonly target: string;
 }
 
@@ -54,8 +75,10 @@ export type Step =
   /** Creates or replaces a file; its content has been staged before. */
   | { readonly op: "file"; readonly path: RelPath; readonly entry: FileEntry }
   | { readonly op: "symlink"; readonly path: RelPath; readonly entry: SymlinkEntry }
-  /** Sets mode and mtime of an entry that is there (of the root too); content and target stay. */
-  | { readonly op: "meta"; readonly path: RelPath; readonly mode: number; readonly mtimeNs: bigint }
+  /** Makes `path` another name of the file or symbolic link at `to`. */
+  | { readonly op: "link"; readonly path: RelPath; readonly to: RelPath }
+  /** Sets the attributes of an entry that is there (of the root too); content and target stay. */
+  | { readonly op: "meta"; readonly path: RelPath; readonly attributes: Attributes }
   /** Renames an entry, directories with all that is in them; a file or symlink at `to` is replaced in the same instant. */
   | { readonly op: "move"; readonly from: RelPath; readonly to: RelPath }
   /** Keeps an entry in a slot. With `stays`, a file remains visible under its path until it is replaced. */

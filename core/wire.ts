@@ -12,16 +12,17 @@ import {
   MAX_AVERAGE,
   MAX_FILE_BYTES,
   MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
   MAX_PATH_BYTES,
   MAX_STEPS,
   MAX_TARGET_BYTES,
   MIN_AVERAGE,
 } from "./limits.ts";
 import { parsePath, type RelPath } from "./path.ts";
-import type { Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
+import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** What the HTTP upgrade asks for. */
 export const UPGRADE_PROTOCOL = "dirsync";
 /** Where it asks. */
@@ -34,26 +35,44 @@ export interface ListedEntry {
   readonly hash?: Digest;
 }
 
+/** The name that goes with the number of a user or group. */
+export interface AccountName {
+  readonly id: number;
+  readonly name: string;
+}
+
 /** What the client sends. */
 export type ClientMessage =
   | { type: "hello"; protocol: number; features: string[]; source: string; sourceId: string; dryRun: boolean }
   | { type: "list"; path: RelPath }
   /** Which of these chunks does the mirror hold? */
   | { type: "ask"; digests: Digest[] }
+  /** Names of users and groups whose numbers will follow. */
+  | { type: "names"; users: AccountName[]; groups: AccountName[] }
+  /** Extended attributes, encoded (core/xattrs.ts), whose digest will follow. */
+  | { type: "xattrs"; bytes: Uint8Array }
   | { type: "mkdir"; path: RelPath; entry: DirEntry }
-  /** A small file in full, cut into chunks of these lengths. */
+  /** A small file in full, cut into chunks of these lengths. `sparse`: where it is zeros it may be holes. */
   | {
     type: "whole";
     path: RelPath;
-    mode: number;
-    mtimeNs: bigint;
+    attributes: Attributes;
+    sparse: boolean;
     average: number;
     content: Digest;
     lengths: readonly number[];
     bytes: Uint8Array;
   }
   /** Begins a file; `keep` refers to the file that the mirror holds at `base`. Its `content` comes with `fileEnd`. */
-  | { type: "file"; path: RelPath; mode: number; mtimeNs: bigint; size: number; average: number; base: RelPath }
+  | {
+    type: "file";
+    path: RelPath;
+    attributes: Attributes;
+    sparse: boolean;
+    size: number;
+    average: number;
+    base: RelPath;
+  }
   /** The next chunk, in full. */
   | { type: "literal"; bytes: Uint8Array }
   /** The next `count` chunks are those of the base from number `index` on. */
@@ -64,7 +83,8 @@ export type ClientMessage =
   /** The file begun is not to be: it changed while it was read. */
   | { type: "fileAbort" }
   | { type: "symlink"; path: RelPath; entry: SymlinkEntry }
-  | { type: "meta"; path: RelPath; mode: number; mtimeNs: bigint }
+  | { type: "link"; path: RelPath; to: RelPath }
+  | { type: "meta"; path: RelPath; attributes: Attributes }
   | { type: "move"; from: RelPath; to: RelPath }
   | { type: "park"; path: RelPath; slot: number; stays: boolean }
   | { type: "unpark"; slot: number; below: RelPath; to: RelPath }
@@ -124,6 +144,9 @@ const CLIENT_TYPES = [
   "prove",
   "ping",
   "whole",
+  "link",
+  "names",
+  "xattrs",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
 const SERVER_TYPES = ["welcome", "refuse", "listing", "holds", "committed", "proof", "pong", "wait"] as const satisfies readonly ServerMessage[
   "type"
@@ -157,21 +180,29 @@ function writeBody(out: Writer, m: Message): void {
     case "ask":
       out.uint(m.digests.length);
       return m.digests.forEach((digest) => out.digest(digest));
+    case "names":
+      writeAccountNames(out, m.users);
+      return writeAccountNames(out, m.groups);
+    case "xattrs":
+      return out.raw(m.bytes);
     case "mkdir":
     case "symlink":
       out.text(m.path);
       return writeEntry(out, m.entry);
+    case "link":
+      out.text(m.path);
+      return out.text(m.to);
     case "file":
       out.text(m.path);
-      out.uint(m.mode);
-      out.time(m.mtimeNs);
+      writeAttributes(out, m.attributes);
+      out.u8(m.sparse ? 1 : 0);
       out.uint(m.size);
       out.u8(Math.log2(m.average));
       return out.text(m.base);
     case "whole":
       out.text(m.path);
-      out.uint(m.mode);
-      out.time(m.mtimeNs);
+      writeAttributes(out, m.attributes);
+      out.u8(m.sparse ? 1 : 0);
       out.u8(Math.log2(m.average));
       out.digest(m.content);
       out.uint(m.lengths.length);
@@ -189,8 +220,7 @@ function writeBody(out: Writer, m: Message): void {
       return out.digest(m.content);
     case "meta":
       out.text(m.path);
-      out.uint(m.mode);
-      return out.time(m.mtimeNs);
+      return writeAttributes(out, m.attributes);
     case "move":
       out.text(m.from);
       return out.text(m.to);
@@ -250,23 +280,42 @@ function writeTexts(out: Writer, texts: readonly string[]): void {
   texts.forEach((text) => out.text(text));
 }
 
+function writeAccountNames(out: Writer, names: readonly AccountName[]): void {
+  out.uint(names.length);
+  for (const { id, name } of names) {
+    out.uint(id);
+    out.text(name);
+  }
+}
+
 const KINDS = ["dir", "file", "symlink"] as const;
+/** How many numbers there are for a user or group; the last one is NO_ID, which is written as 0. */
+const IDS = 2 ** 32;
 
 /** The canonical bytes of an entry, on the wire and under the Merkle hash. */
 export function writeEntry(out: Writer, entry: Entry): void {
   out.u8(KINDS.indexOf(entry.kind));
-  out.time(entry.mtimeNs);
+  writeAttributes(out, entry);
   switch (entry.kind) {
     case "dir":
-      return out.uint(entry.mode);
+      return;
     case "file":
-      out.uint(entry.mode);
       out.uint(entry.size);
       out.u8(Math.log2(entry.average));
       return out.digest(entry.content);
     case "symlink":
       return out.text(entry.target);
   }
+}
+
+function writeAttributes(out: Writer, { mode, mtimeNs, uid, gid, xattrs, link }: Attributes): void {
+  out.uint(mode);
+  out.time(mtimeNs);
+  out.uint((uid + 1) % IDS);
+  out.uint((gid + 1) % IDS);
+  out.uint(link);
+  out.u8(xattrs === "" ? 0 : 1);
+  if (xattrs !== "") out.digest(xattrs);
 }
 
 /**
@@ -324,6 +373,12 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
       return { type, path: readPath(read) };
     case "ask":
       return { type, digests: Array.from({ length: read.uint(MAX_ASKED) }, () => read.digest()) };
+    case "names":
+      return { type, users: readAccountNames(read), groups: readAccountNames(read) };
+    case "xattrs":
+      return { type, bytes: read.raw(read.left) };
+    case "link":
+      return { type, path: readPath(read), to: readPath(read) };
     case "mkdir": {
       const path = readPath(read);
       return { type, path, entry: readEntryOf(read, "dir") };
@@ -336,8 +391,8 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
       return {
         type,
         path: readPath(read),
-        mode: readMode(read),
-        mtimeNs: read.time(),
+        attributes: readAttributes(read),
+        sparse: readFlag(read),
         size: read.uint(MAX_FILE_BYTES),
         average: readAverage(read),
         base: readPath(read),
@@ -346,8 +401,8 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
       return {
         type,
         path: readPath(read),
-        mode: readMode(read),
-        mtimeNs: read.time(),
+        attributes: readAttributes(read),
+        sparse: readFlag(read),
         average: readAverage(read),
         content: read.digest(),
         lengths: Array.from({ length: read.uint(MAX_ASKED) }, () => read.uint(MAX_AVERAGE * 4)),
@@ -362,7 +417,7 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
     case "fileEnd":
       return { type, content: read.digest() };
     case "meta":
-      return { type, path: readPath(read), mode: readMode(read), mtimeNs: read.time() };
+      return { type, path: readPath(read), attributes: readAttributes(read) };
     case "move":
       return { type, from: readPath(read), to: readPath(read) };
     case "park":
@@ -421,15 +476,15 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
 /** Reads what `writeEntry` wrote. @throws {ProtocolError} If it is not valid. */
 export function readEntry(read: Reader): Entry {
   const kind = KINDS[read.u8()];
-  const mtimeNs = read.time();
+  const attributes = readAttributes(read);
   switch (kind) {
     case "dir":
-      return { kind, mtimeNs, mode: readMode(read) };
+      if (attributes.link !== 0) throw new ProtocolError("A directory has only one name");
+      return { kind, ...attributes };
     case "file":
       return {
         kind,
-        mtimeNs,
-        mode: readMode(read),
+        ...attributes,
         size: read.uint(MAX_FILE_BYTES),
         average: readAverage(read),
         content: read.digest(),
@@ -437,10 +492,32 @@ export function readEntry(read: Reader): Entry {
     case "symlink": {
       const target = read.text(MAX_TARGET_BYTES);
       if (target === "" || target.includes("\0")) throw new ProtocolError("A symbolic link has an impossible target");
-      return { kind, mtimeNs, target };
+      return { kind, ...attributes, target };
     }
   }
   throw new ProtocolError("Unknown kind of entry");
+}
+
+function readAttributes(read: Reader): Attributes {
+  return {
+    mode: readMode(read),
+    mtimeNs: read.time(),
+    uid: readId32(read),
+    gid: readId32(read),
+    link: read.uint(),
+    xattrs: readFlag(read) ? read.digest() : "",
+  };
+}
+
+function readId32(read: Reader): number {
+  return (read.uint(IDS - 1) + IDS - 1) % IDS;
+}
+
+function readAccountNames(read: Reader): AccountName[] {
+  return Array.from(
+    { length: read.uint(MAX_ASKED) },
+    () => ({ id: read.uint(IDS - 2), name: read.text(MAX_NAME_BYTES) }),
+  );
 }
 
 function readEntryOf<K extends Entry["kind"]>(read: Reader, kind: K): Entry & { kind: K } {

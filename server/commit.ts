@@ -6,12 +6,25 @@ import { type FileSystem, type Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { type Node, type Seen, type TreeIndex } from "../core/tree_index.ts";
 import type { Change } from "../core/events.ts";
-import type { Entry, Problem, Recipe } from "../core/types.ts";
+import {
+  type Attributes,
+  type DirEntry,
+  type Entry,
+  type FileEntry,
+  type Problem,
+  type Recipe,
+  sameAttributes,
+  type SymlinkEntry,
+} from "../core/types.ts";
 import type { CommitStep } from "./journal.ts";
+import type { Metadata, Present } from "./metadata.ts";
 import { slotPath } from "./places.ts";
 
 /** Files at least this large (bytes) have their chunks known by digest; smaller ones nobody asks for. */
 const CHUNKS_FROM_BYTES = 32 << 10;
+
+/** Read and written at a time where a file is copied. */
+const COPY_BYTES = 1 << 20;
 
 /** Up to so many directories a commit are made durable one by one. */
 const FEW_DIRS = 4;
@@ -19,24 +32,34 @@ const FEW_DIRS = 4;
 /** A step with what the index shall know of a file. */
 export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
 
+/** What is between two places. */
+export interface Parked {
+  /** Where what is in each slot was before. */
+  readonly from: Map<number, RelPath>;
+  /** Files that have been parked and stay visible until they are replaced, by path, with their inode numbers. */
+  readonly stays: Map<RelPath, bigint>;
+}
+
 /** Carries out the steps of one commit. */
 export class Commit {
   readonly #fs: FileSystem;
   readonly #index: TreeIndex;
-  readonly #parkedFrom: Map<number, RelPath>;
-  /** Directories in which something changed, by id. */
-  readonly #touched = new Set<number>();
+  readonly #metadata: Metadata;
+  readonly #parked: Parked;
+  /** Directories in or of which something changed, by id, with what they had of extended attributes before. */
+  readonly #touched = new Map<number, Present["xattrs"]>();
   readonly problems: Problem[] = [];
   /** What was changed, as people see it. */
   readonly changes: Change[] = [];
   /** Directories that are not as the index says. */
   readonly doubtful = new Set<RelPath>();
 
-  /** @param parkedFrom Where what is in the slots was before; kept from commit to commit. */
-  constructor(fs: FileSystem, index: TreeIndex, parkedFrom: Map<number, RelPath>) {
+  /** @param parked Kept from commit to commit. */
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, parked: Parked) {
     this.#fs = fs;
     this.#index = index;
-    this.#parkedFrom = parkedFrom;
+    this.#metadata = metadata;
+    this.#parked = parked;
   }
 
   /** Carries out one step. */
@@ -49,6 +72,7 @@ export class Commit {
       this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       this.doubtful.add(parentOf(path));
       if (step.op === "move") this.doubtful.add(parentOf(step.from));
+      if (step.op === "link") this.doubtful.add(parentOf(step.to));
     }
   }
 
@@ -56,13 +80,13 @@ export class Commit {
   finish(fsync: boolean): void {
     const all = fsync && this.#touched.size > FEW_DIRS && this.#fs.features.syncAll;
     if (all) this.#fs.syncAll();
-    for (const id of this.#touched) {
+    for (const [id, xattrs] of this.#touched) {
       const path = this.#index.pathOf(id);
-      const entry = this.#index.get(id)?.entry;
-      if (path === undefined || entry?.kind !== "dir") continue;
+      const node = this.#index.get(id);
+      if (path === undefined || node?.entry.kind !== "dir") continue;
       try {
         if (fsync && !all) this.#fs.syncDir(path);
-        this.#fs.setMeta(path, entry);
+        this.#metadata.apply(path, "dir", node.entry, { owner: this.#ownerOf(node, path), xattrs });
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {
         // It is not as the index says.
@@ -77,18 +101,21 @@ export class Commit {
       case "mkdir":
         return this.#mkdir(step.path, step.entry);
       case "file":
-        this.#put(step.path, step.entry, (path) => this.#fs.rename(step.at, path), step.recipe);
-        return;
+        return this.#separate(
+          this.#put(step.path, step.entry, (path, isNew) => this.#place(step.at, path, isNew), step.recipe),
+        );
       case "symlink":
         return this.#symlink(step.path, step.entry);
+      case "link":
+        return this.#link(step.path, step.to);
       case "meta":
-        return this.#meta(step.path, step.mode, step.mtimeNs);
+        return this.#meta(step.path, step.attributes);
       case "move":
         return this.#move(this.#require(step.from), step.from, step.to);
       case "park":
         return this.#park(step.path, step.slot, step.stays);
       case "unpark": {
-        const was = joinPath(this.#parkedFrom.get(step.slot) ?? ROOT, step.below);
+        const was = joinPath(this.#parked.from.get(step.slot) ?? ROOT, step.below);
         return this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to, was);
       }
       case "remove":
@@ -99,33 +126,88 @@ export class Commit {
     }
   }
 
-  #mkdir(path: RelPath, entry: Entry & { kind: "dir" }): void {
-    // Writable for us until everything is in it; `finish` gives it the mode that it shall have.
-    const id = this.#put(path, entry, () => this.#fs.mkdir(path, entry.mode | 0o700));
-    this.#touched.add(id);
+  #mkdir(path: RelPath, entry: DirEntry): void {
+    // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
+    const id = this.#put(path, entry, () => this.#fs.mkdir(path, entry.mode & 0o777 | 0o700));
+    // It inherits access lists from a directory that has such.
+    const above = this.#index.get(this.#index.get(id)!.parent)!.entry;
+    this.#touched.set(id, above.xattrs === "" ? "" : undefined);
   }
 
-  #symlink(path: RelPath, entry: Entry & { kind: "symlink" }): void {
-    this.#put(path, entry, () => {
+  #symlink(path: RelPath, entry: SymlinkEntry): void {
+    const id = this.#put(path, entry, (_, isNew) => {
       // A symbolic link cannot be made over something, but renamed over it.
       const at = slotPath(this.#freeSlot());
       this.#fs.symlink(at, entry.target);
-      this.#fs.setMeta(at, { mtimeNs: entry.mtimeNs });
-      this.#fs.rename(at, path);
+      this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
+      this.#place(at, path, isNew);
     });
+    this.#separate(id);
   }
 
-  #meta(path: RelPath, mode: number, mtimeNs: bigint): void {
-    const node = this.#require(path);
-    this.#index.setMeta(node, mode, mtimeNs);
-    if (node.entry.kind === "dir") {
-      this.#touched.add(node.id);
-      return;
+  /** What was made anew is not the file any more that it was with its other names; they are told to the mirror again. */
+  #separate(id: number): void {
+    this.#index.separate(this.#index.get(id)!.entry.link, id);
+  }
+
+  /** Makes `path` another name of what is at `to`; where the file system has no such thing, a copy. */
+  #link(path: RelPath, to: RelPath): void {
+    const twin = this.#require(to);
+    if (twin.entry.kind === "dir") throw new ProblemError("a directory has only one name");
+    const { entry } = twin;
+    this.#put(path, entry, (_, isNew) => {
+      const there = isNew ? undefined : this.#fs.lstat(path), wanted = this.#fs.lstat(to);
+      if (!wanted || wanted.ino !== twin.seen?.ino) throw new ProblemError("its other name is not as it was");
+      if (there?.ino === wanted.ino && wanted.ino !== 0n) return;
+      const at = slotPath(this.#freeSlot());
+      try {
+        this.#fs.link(to, at);
+      } catch {
+        this.#copy(to, entry, at);
+      }
+      this.#place(at, path, isNew);
+    }, this.#index.recipe(twin.id));
+  }
+
+  /** Makes a file or symbolic link at `at` that is like the one at `from`. */
+  #copy(from: RelPath, entry: FileEntry | SymlinkEntry, at: RelPath): void {
+    if (entry.kind === "symlink") {
+      this.#fs.symlink(at, entry.target);
+      return this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
     }
-    const { kind } = node.entry;
-    this.#fs.setMeta(path, kind === "symlink" ? { mtimeNs } : { mode, mtimeNs });
-    this.changes.push({ change: "metadata", kind, path });
-    this.#index.setSeen(node.id, seenOf(this.#fs.lstat(path)));
+    using file = this.#fs.createFile(at, entry.mode & 0o777 | 0o600);
+    using source = this.#fs.openFile(from);
+    const bytes = new Uint8Array(COPY_BYTES);
+    for (let done = 0, count; (count = source.readAt(done, bytes)) > 0; done += count) {
+      file.write(bytes.subarray(0, count));
+    }
+    this.#metadata.apply(at, "file", entry, { owner: this.#fs.lstat(at)!, xattrs: "" }, file);
+    file.sync();
+  }
+
+  #meta(path: RelPath, attributes: Attributes): void {
+    const node = this.#require(path);
+    const { entry } = node;
+    if (entry.kind === "dir") {
+      this.#touch(node.id);
+      return this.#index.setAttributes(node, attributes);
+    }
+    if (attributes.link !== entry.link && this.#hasOtherNames(node)) {
+      // It is to be a file of its own, or one with other names.
+      const at = slotPath(this.#freeSlot());
+      this.#writing([parentOf(path)], () => {
+        this.#copy(path, entry, at);
+        this.#fs.rename(at, path);
+      });
+      this.#touch(node.parent);
+      this.#refresh(node);
+      this.#index.setSeen(node.id, undefined);
+    }
+    const owner = this.#ownerOf(this.#index.get(node.id)!, path);
+    this.#metadata.apply(path, entry.kind, attributes, { owner, xattrs: entry.xattrs });
+    this.#index.setAttributes(node, attributes);
+    this.changes.push({ change: "metadata", kind: entry.kind, path });
+    this.#see(node.id, path);
   }
 
   /** @param was Where it was for people, if that is not `from`. */
@@ -135,63 +217,161 @@ export class Commit {
     if (old && (old.entry.kind === "dir" || node.entry.kind === "dir")) {
       throw new ProblemError("something is in its place");
     }
-    if (node.parent > 0) this.#touched.add(node.parent);
-    this.#writing([parentOf(from), parentOf(to)], () => this.#fs.rename(from, to));
-    if (old) this.#index.remove(old.id);
+    this.#touch(node.parent);
+    this.#writing([parentOf(from), parentOf(to)], () => {
+      // Of two names of one file, rename(2) would leave both.
+      if (old?.seen && old.seen.ino === node.seen?.ino && old.seen.ino !== 0n) this.#fs.unlink(from);
+      else this.#place(from, to, !old);
+    });
+    if (old) this.#forget(old);
     this.#index.move(node, parent, nameOf(to));
     this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
-    if (node.entry.kind === "dir") this.#touched.add(node.id);
-    else this.#index.setSeen(node.id, seenOf(this.#fs.lstat(to)));
+    if (node.entry.kind === "dir") this.#touch(node.id);
+    else this.#see(node.id, to);
   }
 
   #park(path: RelPath, slot: number, stays: boolean): void {
     const node = this.#require(path);
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
-    this.#touched.add(node.parent);
+    this.#touch(node.parent);
     this.#writing([parentOf(path)], () => {
       if (stays && node.entry.kind === "file") this.#fs.link(path, slotPath(slot));
       else this.#fs.rename(path, slotPath(slot));
     });
     this.#index.park(node, slot);
-    this.#parkedFrom.set(slot, path);
+    this.#parked.from.set(slot, path);
+    const visible = stays && node.entry.kind === "file" ? this.#fs.lstat(path) : undefined;
+    if (visible) this.#parked.stays.set(path, visible.ino);
+    if (node.entry.kind !== "dir") this.#see(node.id, slotPath(slot));
   }
 
   #drop(slot: number): void {
     const node = this.#requireParked(slot, ROOT);
-    const was = this.#parkedFrom.get(slot) ?? ROOT;
+    const was = this.#parked.from.get(slot) ?? ROOT;
     this.#remove(node, slotPath(slot), was);
     // What was replaced at its place has been told as that.
     if (node.entry.kind !== "dir" && this.#index.find(was)) this.changes.pop();
-    this.#parkedFrom.delete(slot);
+    this.#parked.from.delete(slot);
   }
 
   #remove(node: Node, path: RelPath, was = path): void {
-    if (node.parent > 0) this.#touched.add(node.parent);
+    this.#touch(node.parent);
     this.#writing([parentOf(path)], () => removeWritable(this.#fs, path));
-    this.#index.remove(node.id);
+    this.#forget(node);
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
   /** Makes something at `path` by `make`, in place of a file or symbolic link that may be there. @returns Its id. */
-  #put(path: RelPath, entry: Entry, make: (path: RelPath) => void, recipe?: Recipe): number {
+  #put(path: RelPath, entry: Entry, make: (path: RelPath, isNew: boolean) => void, recipe?: Recipe): number {
     const parent = this.#parent(path);
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
-    this.#writing([parentOf(path)], () => make(path));
+    this.#writing([parentOf(path)], () => make(path, !old));
+    if (old) this.#refresh(old);
+    const id = this.#index.put(parent, nameOf(path), entry, undefined, recipe);
     // A directory is what it is to be only after `finish`.
-    const seen = entry.kind === "dir" ? undefined : seenOf(this.#fs.lstat(path));
-    const id = this.#index.put(parent, nameOf(path), entry, seen, recipe);
+    if (entry.kind !== "dir") this.#see(id, path);
     if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
     return id;
   }
 
+  /** Renames something to `to`, in place of what is there, or where the index knows nothing, of nothing. */
+  #place(from: RelPath, to: RelPath, isNew: boolean): void {
+    if (!isNew) return this.#fs.rename(from, to);
+    try {
+      this.#fs.renameNew(from, to);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      const stays = this.#parked.stays.get(to);
+      this.#parked.stays.delete(to);
+      if (stays !== undefined && this.#fs.lstat(to)?.ino === stays) {
+        return this.#fs.rename(from, to);
+      }
+      // A new spelling of its own name, for a file system that takes both for the same.
+      if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to)) {
+        return this.#fs.rename(from, to);
+      }
+      throw this.#twinError(to) ?? error;
+    }
+  }
+
+  /** What to say where the file system takes another name for this one. */
+  #twinError(path: RelPath): ProblemError | undefined {
+    const name = nameOf(path);
+    const names = this.#fs.list(parentOf(path)).map((listed) => listed.name);
+    const twin = names.includes(name) ? undefined : names.find((other) => foldName(other) === foldName(name));
+    if (twin === undefined) return undefined;
+    return new ProblemError(`the mirror's file system takes it for the same name as ${JSON.stringify(twin)}`);
+  }
+
+  /** Notes what lstat says of an entry, for all its names. */
+  #see(id: number, path: RelPath): void {
+    const stat = this.#fs.lstat(path);
+    const seen = seenOf(stat);
+    this.#index.setSeen(id, seen);
+    if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
+  }
+
+  /**
+   * Notes for the other names of a file what has come of it with a change of one of them. Only what our own changes make of it:
+   * what somebody else has written there is to be found, and where the index says that the other is to have other attributes
+   * than the file has now, it does not vouch for it.
+   */
+  #seeOthers(id: number, stat: Stat): void {
+    const mine = this.#index.get(id)?.entry;
+    for (const { id: other, entry, seen } of this.#index.withInode(stat.ino)) {
+      if (other === id || !seen || entry.kind !== stat.kind || entry.kind === "file" && entry.size !== stat.size) {
+        continue;
+      }
+      if (!mine || sameAttributes(mine, entry)) this.#index.setSeen(other, seenOf(stat));
+    }
+  }
+
+  /** Notes for the other names of a file that one of them has gone or become another file. */
+  #refresh({ id, entry, seen }: Node): void {
+    if (entry.link === 0 || !seen) return;
+    const other = this.#index.withInode(seen.ino).find((node) => node.id !== id);
+    const path = other && this.#pathOrSlot(other);
+    const stat = path !== undefined && this.#fs.lstat(path);
+    if (!stat || stat.ino !== seen.ino) return;
+    const { mtimeNs, mode, uid, gid } = stat;
+    if (mtimeNs === seen.mtimeNs && mode === seen.mode && uid === seen.uid && gid === seen.gid) {
+      this.#seeOthers(id, stat);
+    }
+  }
+
+  #forget(node: Node): void {
+    this.#index.remove(node.id);
+    this.#refresh(node);
+  }
+
+  #hasOtherNames({ id, seen }: Node): boolean {
+    return seen !== undefined && this.#index.withInode(seen.ino).some((node) => node.id !== id);
+  }
+
+  #pathOrSlot(node: Node): RelPath | undefined {
+    const slot = this.#index.slotOf(node.id);
+    return slot ? slotPath(slot.slot, slot.below) : this.#index.pathOf(node.id);
+  }
+
+  #ownerOf(node: Node, path: RelPath): Present["owner"] {
+    const owner = node.seen ?? this.#fs.lstat(path);
+    if (!owner) throw new ProblemError("it is not there any more");
+    return owner;
+  }
+
+  /** Notes that the times of a directory have to be set again. */
+  #touch(id: number): void {
+    if (id > 0 && !this.#touched.has(id)) this.#touched.set(id, this.#index.get(id)?.entry.xattrs);
+  }
+
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */
   #parent(path: RelPath): number {
     const parent = this.#index.dirAt(parentOf(path));
     if (path === "" || parent === undefined) throw new ProblemError("there is no directory for it");
-    this.#touched.add(parent);
+    this.#touch(parent);
     return parent;
   }
 
@@ -228,7 +408,14 @@ export class Commit {
 
 /** What the index notes of an entry of the mirror. Only we write there, so nothing is racy. */
 export function seenOf(stat: Stat | undefined): Seen | undefined {
-  return stat && { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, racy: false };
+  if (!stat) return undefined;
+  const { ino, mtimeNs, ctimeNs, mode, uid, gid } = stat;
+  return { ino, mtimeNs, ctimeNs, mode, uid, gid, racy: false };
+}
+
+/** A name as file systems see it that tell neither upper from lower case nor composed letters from others. */
+function foldName(name: string): string {
+  return name.normalize("NFC").toLowerCase();
 }
 
 /** Removes a staged file that nobody will come for; if that fails, the next start does it. */

@@ -1,6 +1,7 @@
 // The mirror: a directory, the index of what it holds, and the private folder. One for the life of a server; sessions come and
 // go. Nothing of ours is on the disk before the first client pushes.
 
+import type { Accounts } from "../core/accounts.ts";
 import type { Clock } from "../core/clock.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Change, Emit } from "../core/events.ts";
@@ -8,15 +9,19 @@ import { type FileSystem, removeTree } from "../core/fs.ts";
 import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Problem } from "../core/types.ts";
-import { Commit, type IndexedStep } from "./commit.ts";
+import { Commit, type IndexedStep, type Parked } from "./commit.ts";
 import { clearJournal, type CommitStep, readJournal, writeJournal } from "./journal.ts";
 import { rescan, scanMirror } from "./mirror_scan.ts";
+import { Metadata } from "./metadata.ts";
+import { Owners } from "./owners.ts";
 import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
 import { emptySlots, redo } from "./recover.ts";
 
 /** The mirror's world. */
 export interface MirrorDeps {
   readonly fs: FileSystem;
+  /** The users and groups of this machine. */
+  readonly accounts: Accounts;
   readonly clock: Clock;
   readonly emit: Emit;
   /** Opens the index in the private folder, or one in memory before there is such a folder. */
@@ -36,10 +41,20 @@ export class Mirror implements Disposable {
   #index: TreeIndex | undefined;
   #inFolder = false;
   #pusher: string | undefined;
-  readonly #parkedFrom = new Map<number, RelPath>();
+  readonly #parked: Parked = { from: new Map(), stays: new Map() };
+  /** Who the owners are that a client speaks of. */
+  readonly owners: Owners;
+  readonly metadata: Metadata;
 
   constructor(deps: MirrorDeps) {
     this.#deps = deps;
+    this.owners = new Owners(deps.accounts);
+    this.metadata = new Metadata({
+      fs: deps.fs,
+      owners: this.owners,
+      xattrsOf: (digest) => this.index.xattrs(digest),
+      warn: (message) => deps.emit({ event: "warning", message }),
+    });
   }
 
   [Symbol.dispose](): void {
@@ -69,6 +84,7 @@ export class Mirror implements Disposable {
   /** Makes `who` the one that pushes. @returns Gives that up. */
   claim(who: string): () => void {
     this.#pusher = who;
+    this.owners.forget();
     return () => this.#pusher = undefined;
   }
 
@@ -95,7 +111,9 @@ export class Mirror implements Disposable {
       emit({ event: "scanning", dir: name });
     }
     if (toPush) writeId(fs, this.id);
+    this.#parked.stays.clear();
     if (toPush) emptySlots(fs, this.#index);
+    if (toPush) this.#index.sweepXattrs();
     await this.#keepTrue((deps) => scanMirror(deps), waiting);
   }
 
@@ -111,7 +129,7 @@ export class Mirror implements Disposable {
   ): Promise<{ changes: Change[]; problems: Problem[] }> {
     const { fs, fsync } = this.#deps;
     const { index } = this;
-    const commit = new Commit(fs, index, this.#parkedFrom);
+    const commit = new Commit(fs, index, this.metadata, this.#parked);
     writeJournal(fs, steps.map((step) => journalStep(index, step)), fsync);
     index.begin();
     try {
@@ -143,6 +161,8 @@ export class Mirror implements Disposable {
     const root = fs.lstat(ROOT)!;
     if (!fs.lstat(PRIVATE_DIR)) {
       fs.mkdir(PRIVATE_DIR, 0o700);
+      // An access list that it inherits would be inherited by all that is made in it.
+      fs.setXattrs(PRIVATE_DIR, new Map());
       fs.setMeta(ROOT, { mode: root.mode, mtimeNs: root.mtimeNs });
     }
     for (const dir of [STAGE_DIR, SLOT_DIR]) if (!fs.lstat(dir)) fs.mkdir(dir, 0o700);

@@ -3,12 +3,13 @@
 
 import { averageFor, Cutter } from "../core/chunker.ts";
 import { ProblemError } from "../core/errors.ts";
-import type { FileSystem, Stat } from "../core/fs.ts";
+import { type FileSystem, linkOf, type Stat } from "../core/fs.ts";
 import { isPrivateName, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import type { Node, TreeIndex } from "../core/tree_index.ts";
-import type { Entry, Recipe } from "../core/types.ts";
+import { type Attributes, type Digest, type Entry, type Recipe } from "../core/types.ts";
+import { encodeXattrs } from "../core/xattrs.ts";
 import { seenOf } from "./commit.ts";
 
 /** What a scan of the mirror works with. */
@@ -28,7 +29,7 @@ export async function scanMirror(deps: MirrorScanDeps): Promise<void> {
   const stat = fs.lstat(ROOT);
   if (stat?.kind !== "dir") throw new ProblemError("the mirror's directory is gone");
   if (!isSame(root, stat)) {
-    index.setMeta(root, stat.mode, stat.mtimeNs);
+    index.setAttributes(root, attributesOf(ROOT, root, stat, deps));
     index.setSeen(ROOT_ID, seenOf(stat));
   }
   await scanDir(ROOT, ROOT_ID, deps, new Cutter());
@@ -71,14 +72,14 @@ async function take(
   cutter: Cutter,
 ): Promise<number> {
   const { fs, index } = deps;
-  const { mode, mtimeNs } = stat;
+  const attributes = attributesOf(path, row, stat, deps);
   let entry: Entry;
   let recipe: Recipe | undefined;
-  if (stat.kind === "dir") entry = { kind: "dir", mode, mtimeNs };
-  else if (stat.kind === "symlink") entry = { kind: "symlink", mtimeNs, target: fs.readLink(path) };
+  if (stat.kind === "dir") entry = { kind: "dir", ...attributes };
+  else if (stat.kind === "symlink") entry = { kind: "symlink", ...attributes, target: fs.readLink(path) };
   else {
     recipe = await readRecipe(path, stat, row, deps, cutter);
-    entry = { kind: "file", mode, mtimeNs, size: stat.size, average: recipe.average, content: contentOf(recipe) };
+    entry = { kind: "file", ...attributes, size: stat.size, average: recipe.average, content: contentOf(recipe) };
   }
   const id = index.put(parent, name, entry, seenOf(stat), recipe);
   if (recipe) index.addChunks(id, recipe);
@@ -107,10 +108,39 @@ async function readRecipe(
   return { average, lengths, digests };
 }
 
+/**
+ * What an entry is to have: where the disk has what was seen of it, that which was wanted, which may be more than the disk can
+ * hold; else what the disk has.
+ */
+function attributesOf(path: RelPath, row: Node | undefined, stat: Stat, { fs, index }: MirrorScanDeps): Attributes {
+  const known = row?.seen && row.entry.kind === stat.kind ? { ...row.entry, seen: row.seen } : undefined;
+  const { seen } = known ?? {};
+  const itself = seen?.ino === stat.ino ? known : undefined;
+  const hasNames = stat.nlink > 1 && stat.kind !== "dir";
+  return {
+    mode: known && seen!.mode === stat.mode ? known.mode : stat.mode,
+    mtimeNs: known && seen!.mtimeNs === stat.mtimeNs ? known.mtimeNs : stat.mtimeNs,
+    uid: known && seen!.uid === stat.uid ? known.uid : stat.uid,
+    gid: known && seen!.gid === stat.gid ? known.gid : stat.gid,
+    link: itself?.link || (hasNames ? linkOf(stat) : 0),
+    xattrs: fs.features.xattrs && stat.kind !== "symlink" ? readXattrs(path, fs, index) : itself?.xattrs ?? "",
+  };
+}
+
+function readXattrs(path: RelPath, fs: FileSystem, index: TreeIndex): Digest | "" {
+  const xattrs = fs.xattrs(path);
+  if (xattrs.size === 0) return "";
+  const bytes = encodeXattrs(xattrs);
+  const digest = digestOf(bytes);
+  index.addXattrs(digest, bytes);
+  return digest;
+}
+
 /** Whether the index vouches for what lstat says. Sizes are those of the content that was seen. */
 function isSame({ entry, seen }: Node, stat: Stat): boolean {
   if (!seen || entry.kind !== stat.kind || seen.ino !== stat.ino || seen.mtimeNs !== stat.mtimeNs) return false;
-  if (entry.kind === "dir") return stat.mode === entry.mode;
-  if (seen.ctimeNs !== stat.ctimeNs) return false;
-  return entry.kind === "symlink" || entry.size === stat.size && entry.mode === stat.mode;
+  if (seen.mode !== stat.mode || seen.uid !== stat.uid || seen.gid !== stat.gid || seen.ctimeNs !== stat.ctimeNs) {
+    return false;
+  }
+  return entry.kind !== "file" || entry.size === stat.size;
 }

@@ -5,11 +5,13 @@ import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
+import { NO_ID } from "../core/fs.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
-import type { Digest, Problem } from "../core/types.ts";
+import { digestOf } from "../core/recipe.ts";
+import type { Digest, DirEntry, Problem } from "../core/types.ts";
 import {
   type ClientMessage,
   type ListedEntry,
@@ -18,6 +20,7 @@ import {
   type ServerMessage,
   writeMessage,
 } from "../core/wire.ts";
+import { decodeXattrs } from "../core/xattrs.ts";
 import { byName } from "../core/tree_index.ts";
 import type { IndexedStep } from "./commit.ts";
 import type { Mirror } from "./mirror.ts";
@@ -42,6 +45,8 @@ export interface SessionDeps {
 const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping"]);
 /** How long a client may take to introduce itself (ms). */
 const HELLO_MS = 10_000;
+/** In the place of a directory that is not there. */
+const NO_DIR: DirEntry = { kind: "dir", mode: 0, mtimeNs: 0n, uid: NO_ID, gid: NO_ID, xattrs: "", link: 0 };
 /** Entries in one part of a listing. */
 const LISTING_PART = 4096;
 /** A client that waits is told so this often (ms). */
@@ -107,7 +112,7 @@ class Session {
       emit({ event: "connected", peer: hello.source });
     }
     await mirror.open(!hello.dryRun, () => this.#waiting());
-    this.#stage = new Stage(mirror.fs, mirror.index, fsync);
+    this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, fsync);
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks();
     this.#answer({ type: "welcome", features: [], mirror: name, mirrorId: id, root, holdsContent, average });
@@ -176,9 +181,16 @@ class Session {
         return this.#answer({ type: "holds", bits: this.#holds(message.digests) });
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
+      case "names":
+        return mirror.owners.learn(message.users, message.groups);
+      case "xattrs":
+        decodeXattrs(message.bytes);
+        return mirror.index.addXattrs(digestOf(message.bytes), message.bytes);
       case "whole":
+        this.#checkXattrs(message.attributes.xattrs);
         return this.#staged(stage.whole(message));
       case "file":
+        this.#checkXattrs(message.attributes.xattrs);
         return stage.begin(message);
       case "literal":
         return stage.literal(message.bytes);
@@ -192,6 +204,13 @@ class Session {
         return this.#staged(stage.end(message.content));
       case "commit":
         return this.#commit();
+      case "mkdir":
+      case "symlink":
+        this.#checkXattrs(message.entry.xattrs);
+        return this.#add({ op: message.type, path: message.path, entry: message.entry } as IndexedStep);
+      case "meta":
+        this.#checkXattrs(message.attributes.xattrs);
+        return this.#add({ op: "meta", path: message.path, attributes: message.attributes });
       default: {
         const { type, ...rest } = message;
         return this.#add({ op: type, ...rest } as IndexedStep);
@@ -202,6 +221,13 @@ class Session {
   #staged(staged: Staged | NotStaged): void {
     if ("reason" in staged) this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
     else this.#add({ op: "file", ...staged });
+  }
+
+  /** Extended attributes come before whatever has them. */
+  #checkXattrs(digest: Digest | ""): void {
+    if (digest !== "" && !this.#deps.mirror.index.xattrs(digest)) {
+      throw new ProtocolError("Extended attributes are missing");
+    }
   }
 
   #add(step: IndexedStep): void {
@@ -230,7 +256,7 @@ class Session {
   #list(path: RelPath): void {
     const { index } = this.#deps.mirror;
     const node = index.find(path);
-    const dir = node?.entry.kind === "dir" ? node.entry : { kind: "dir", mode: 0, mtimeNs: 0n } as const;
+    const dir = node?.entry.kind === "dir" ? node.entry : NO_DIR;
     const entries: ListedEntry[] = (node?.entry.kind === "dir" ? index.children(node.id).sort(byName) : []).map(
       (child) => {
         const { name, entry } = child;

@@ -9,6 +9,7 @@ import { contentOf, digestOf } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
+import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
 
 /** A file that is whole and waits to be committed. */
@@ -40,6 +41,8 @@ interface Assembly {
   size: number;
 }
 
+/** Of a file with holes, zeros are left out in blocks of so many bytes. */
+const HOLE_BYTES = 4096;
 /** Up to so many files a commit are made durable one by one. */
 const FEW_FILES = 8;
 
@@ -47,9 +50,12 @@ const FEW_FILES = 8;
 export class Stage {
   readonly #fs: FileSystem;
   readonly #index: TreeIndex;
+  readonly #metadata: Metadata;
   readonly #fsync: boolean;
   readonly #buffer = new Uint8Array(new WebAssembly.Memory({ initial: 17 }).buffer); // page-aligned: faster reads
   #next = 0;
+  /** What every new file here has. */
+  #present: Present | undefined;
   /** Files staged since `sync`, and whether one of them may not be on the disk yet. */
   #staged = 0;
   #unsynced = false;
@@ -60,9 +66,10 @@ export class Stage {
   readonly wrong = new Set<RelPath>();
 
   /** @param fsync Whether what is staged must be on the disk when `sync` returns. */
-  constructor(fs: FileSystem, index: TreeIndex, fsync: boolean) {
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, fsync: boolean) {
     this.#fs = fs;
     this.#index = index;
+    this.#metadata = metadata;
     this.#fsync = fsync;
   }
 
@@ -72,18 +79,18 @@ export class Stage {
     this.#attempt(begin.path, () => {
       const at = joinPath(STAGE_DIR, String(this.#next++));
       // Nobody else reads it before it has its own mode.
-      const file = this.#fs.createFile(at, begin.mode | 0o600);
+      const file = this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600);
       this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: undefined, size: 0 };
     });
   }
 
   /** A small file in one go. @throws {ProtocolError} If its parts do not fit together, or a file is begun already. */
   whole(message: ClientMessage & { type: "whole" }): Staged | NotStaged {
-    const { path, mode, mtimeNs, average, lengths, bytes, content } = message;
-    this.begin({ type: "file", path, mode, mtimeNs, size: bytes.length, average, base: path });
+    const { path, attributes, sparse, average, lengths, bytes, content } = message;
+    this.begin({ type: "file", path, attributes, sparse, size: bytes.length, average, base: path });
     this.#add((now) => {
       for (const length of lengths) this.#note(now, digestOf(bytes.subarray(now.size, now.size + length)), length);
-      now.file.write(bytes);
+      write(now.file, bytes, 0, sparse);
     });
     return this.end(content);
   }
@@ -130,16 +137,17 @@ export class Stage {
     let staged: Staged | undefined;
     this.#add((now) => {
       const { begin, at, file } = now;
-      const { average, size, mode, mtimeNs, path } = begin;
+      const { average, size, attributes, path } = begin;
       const recipe = { average, lengths: now.lengths, digests: now.digests };
       if (now.size !== size || contentOf(recipe) !== content) {
         throw new ProblemError("it did not arrive as it was sent; it is sent again");
       }
-      file.setMeta({ mode, mtimeNs });
+      const present = this.#present ??= { owner: this.#fs.lstat(at)!, xattrs: "" };
+      this.#metadata.apply(at, "file", attributes, present, file);
       if (this.#fsync) this.#sync(file);
       file[Symbol.dispose]();
       this.#now = undefined;
-      staged = { path, recipe, at, entry: { kind: "file", mode, mtimeNs, size, average, content } };
+      staged = { path, recipe, at, entry: { kind: "file", ...attributes, size, average, content } };
     });
     this.#closeSource();
     const failed = this.#failed;
@@ -186,9 +194,10 @@ export class Stage {
   }
 
   #append(now: Assembly, bytes: Uint8Array, digest: Digest): void {
-    now.own.set(digest, now.size);
+    const at = now.size;
+    now.own.set(digest, at);
     this.#note(now, digest, bytes.length);
-    now.file.write(bytes);
+    write(now.file, bytes, at, now.begin.sparse);
   }
 
   /** Notes the next chunk of the recipe. */
@@ -240,4 +249,26 @@ export class Stage {
     }
     this.#now = undefined;
   }
+}
+
+/** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */
+function write(file: WritableFile, bytes: Uint8Array, offset: number, sparse: boolean): void {
+  if (!sparse) return file.write(bytes);
+  let from = 0;
+  for (let at = 0; at < bytes.length;) {
+    // Holes are whole blocks of the file, but for the last one.
+    const end = Math.min(bytes.length, at + HOLE_BYTES - (offset + at) % HOLE_BYTES);
+    if (isZeros(bytes, at, end)) {
+      file.write(bytes.subarray(from, at));
+      file.skip(end - at);
+      from = end;
+    }
+    at = end;
+  }
+  file.write(bytes.subarray(from));
+}
+
+function isZeros(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
+  return true;
 }

@@ -2,9 +2,8 @@
 
 import { systemClock } from "../core/clock.ts";
 import { type EngineSide, runEngine } from "../core/host.ts";
-import { PortableFs } from "../core/portable_fs.ts";
+import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
 import { randomId } from "../core/random.ts";
-import { loadSyncFs } from "../core/syncfs.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { Mirror } from "./mirror.ts";
 import { INDEX_NAME, PRIVATE_DIR } from "./places.ts";
@@ -30,7 +29,9 @@ runEngine<ServerStart, never, never>(
     const openIndex = (where: "folder" | "memory") =>
       new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
     const clock = systemClock;
-    using mirror = new Mirror({ fs: new PortableFs(dir, loadSyncFs()), clock, emit, openIndex, randomId, fsync, name });
+    const fs = openFs(dir);
+    emit({ event: "detail", message: describeFs(fs) });
+    using mirror = new Mirror({ fs, accounts: openAccounts(), clock, emit, openIndex, randomId, fsync, name });
     mirror.recover();
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProblemError } from "../../core/errors.ts";
+import { loadLibc } from "../../core/libc.ts";
 import { joinPath, parsePath as p, ROOT } from "../../core/path.ts";
 import { PortableFs, windowsPath } from "../../core/portable_fs.ts";
+import { PosixFs } from "../../core/posix_fs.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { fileSystemContract } from "./file_system_contract.ts";
@@ -14,6 +16,21 @@ fileSystemContract("PortableFs", () => {
   const dir = new TempDir();
   return { fs: new PortableFs(dir.path), [Symbol.dispose]: () => dir[Symbol.dispose]() };
 });
+
+const libc = loadLibc();
+for (const walk of libc ? [false, true] : []) {
+  fileSystemContract(walk ? "PosixFs, name by name" : "PosixFs", () => {
+    const dir = new TempDir();
+    const fs = new PosixFs(dir.path, libc!, { walk });
+    return {
+      fs,
+      [Symbol.dispose]() {
+        fs[Symbol.dispose]();
+        dir[Symbol.dispose]();
+      },
+    };
+  });
+}
 
 /** Its clock goes one microsecond further with every look. */
 function makeMemoryFs(): MemoryFs {

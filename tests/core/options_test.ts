@@ -40,6 +40,8 @@ Deno.test("parseCommandLine() fills in the defaults", () => {
     dir: "src",
     server: { host: "localhost", port: 5000 },
     once: false,
+    xattrs: false,
+    numericIds: false,
     dryRun: false,
     exclude: [],
     output: PLAIN,
@@ -63,12 +65,15 @@ Deno.test("parseCommandLine() reads every option, before and behind the director
     },
   );
   const args =
-    "-s nas:7000 -u 0.5 --once --exclude *.log src --exclude=!keep.log --max-delete 50% --verbose --state=x=y";
+    "-s nas:7000 -u 0.5 --once --exclude *.log src --exclude=!keep.log --max-delete 50% --xattrs --numeric-ids --verbose " +
+    "--state=x=y";
   assertEquals(client(...args.split(" ")), {
     dir: "src",
     server: { host: "nas", port: 7000 },
     updatemaxMs: 500,
     once: true,
+    xattrs: true,
+    numericIds: true,
     dryRun: false,
     exclude: ["*.log", "!keep.log"],
     maxDelete: { percent: 50 },

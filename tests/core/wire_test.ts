@@ -3,11 +3,13 @@ import fc from "fast-check";
 import { Writer } from "../../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import { FrameReader } from "../../core/frame_reader.ts";
+import { NO_ID } from "../../core/fs.ts";
 import { MAX_MESSAGE_BYTES } from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/types.ts";
 import { type Message, PROTOCOL, readClientMessage, readServerMessage, writeMessage } from "../../core/wire.ts";
+import { plain } from "../support/entries.ts";
 
 const SEED = Number(Deno.env.get("SEED") ?? 1);
 const RUNS = { seed: SEED, numRuns: 300, verbose: true };
@@ -22,13 +24,25 @@ const average = fc.integer({ min: 11, max: 18 }).map((log) => 2 ** log);
 const slot = fc.integer({ min: 0, max: 65536 });
 const bytes = fc.uint8Array({ maxLength: 300 });
 const size = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
-const dir = fc.record({ kind: fc.constant("dir" as const), mode, mtimeNs });
+const id = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constant(NO_ID));
+const attributeParts = { mode, mtimeNs, uid: id, gid: id, xattrs: fc.oneof(fc.constant("" as const), digest) };
+const attributes = fc.record({ ...attributeParts, link: size });
+const accountNames = fc.array(fc.record({ id: fc.integer({ min: 0, max: 2 ** 32 - 2 }), name }), { maxLength: 4 });
+const dir = fc.record({ kind: fc.constant("dir" as const), ...attributeParts, link: fc.constant(0) });
 const symlink = fc.record({
   kind: fc.constant("symlink" as const),
-  mtimeNs,
+  ...attributeParts,
+  link: size,
   target: fc.string({ minLength: 1 }).filter((text) => !text.includes("\0") && text.isWellFormed()),
 });
-const file = fc.record({ kind: fc.constant("file" as const), mode, mtimeNs, size, average, content: digest });
+const file = fc.record({
+  kind: fc.constant("file" as const),
+  ...attributeParts,
+  link: size,
+  size,
+  average,
+  content: digest,
+});
 const listed = fc.oneof(
   fc.record({ name, entry: fc.oneof<fc.Arbitrary<Entry>[]>(file, symlink) }),
   fc.record({ name, entry: dir as fc.Arbitrary<Entry>, hash: digest }),
@@ -49,12 +63,12 @@ const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("ask"), digests: fc.array(digest, { maxLength: 20 }) }),
   fc.record({ type: type("mkdir"), path, entry: dir }),
   fc.record({ type: type("symlink"), path, entry: symlink }),
-  fc.record({ type: type("file"), path, mode, mtimeNs, size, average, base: path }),
+  fc.record({ type: type("file"), path, attributes, sparse: fc.boolean(), size, average, base: path }),
   fc.record({
     type: type("whole"),
     path,
-    mode,
-    mtimeNs,
+    attributes,
+    sparse: fc.boolean(),
     average,
     content: digest,
     lengths: fc.array(fc.integer({ min: 0, max: 8192 }), { maxLength: 5 }),
@@ -64,7 +78,10 @@ const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("keep"), index: size, count: size }),
   fc.record({ type: type("known"), digest, length: fc.integer({ min: 0, max: 1 << 20 }) }),
   fc.record({ type: type("fileEnd"), content: digest }),
-  fc.record({ type: type("meta"), path, mode, mtimeNs }),
+  fc.record({ type: type("meta"), path, attributes }),
+  fc.record({ type: type("link"), path, to: path }),
+  fc.record({ type: type("names"), users: accountNames, groups: accountNames }),
+  fc.record({ type: type("xattrs"), bytes }),
   fc.record({ type: type("move"), from: path, to: path }),
   fc.record({ type: type("park"), path, slot, stays: fc.boolean() }),
   fc.record({ type: type("unpark"), slot, below: path, to: path }),
@@ -140,7 +157,7 @@ const ATTACKS = [
 for (const attack of ATTACKS) {
   Deno.test(`a message with the path ${JSON.stringify(attack)} is refused`, () => {
     const path = attack as RelPath;
-    const entry = { kind: "dir", mode: 0o755, mtimeNs: 0n } as const;
+    const entry = { kind: "dir", ...plain(0o755, 0n) } as const;
     for (
       const message of [
         { type: "mkdir", path, entry },

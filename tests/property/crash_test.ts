@@ -31,7 +31,7 @@ Deno.test("a server that crashes at any step of a commit leaves whole versions o
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const random = seeded(seed);
     const fuse: Fuse = { left: Infinity, count: 0 };
-    using world = new World({ wrapMirror: (fs) => faultFs(fs, fuse) });
+    using world = new World({ xattrs: true, wrapMirror: (fs) => faultFs(fs, fuse) });
     const held = new Set<string>();
     for (let i = 0; i < 15; i++) doSomething(world.source, random);
     note(world.source, held);

@@ -18,7 +18,7 @@ function assertEqual(world: World, where: string): void {
 Deno.test("client --once makes the mirror equal after any changes, whatever was there before", async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const random = seeded(seed);
-    using world = new World();
+    using world = new World({ xattrs: true });
     for (let i = random(20); i > 0; i--) doSomething(world.mirror, random);
     for (let round = 0; round < 5; round++) {
       for (let i = random(25); i > 0; i--) {
@@ -37,7 +37,7 @@ Deno.test("client --once makes the mirror equal after any changes, whatever was 
 Deno.test("a live client makes the mirror equal once the source is quiet", async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const random = seeded(seed);
-    using world = new World();
+    using world = new World({ xattrs: true });
     const stop = world.live();
     await world.clock.pass(1000);
     for (let round = 0; round < 5; round++) {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { noAccounts } from "../../core/accounts.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { DirEntry, FileEntry } from "../../core/types.ts";
@@ -6,11 +7,12 @@ import { clearJournal, type CommitStep, readJournal, writeJournal } from "../../
 import { JOURNAL, PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "../../server/places.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { redo } from "../../server/recover.ts";
+import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 
-const FILE: FileEntry = { kind: "file", mode: 0o644, mtimeNs: 1n, size: 3, average: 2048, content: "ab".repeat(32) };
-const DIR: DirEntry = { kind: "dir", mode: 0o755, mtimeNs: 2n };
+const FILE: FileEntry = { kind: "file", ...plain(0o644, 1n), size: 3, average: 2048, content: "ab".repeat(32) };
+const DIR: DirEntry = { kind: "dir", ...plain(0o755, 2n) };
 const path = parsePath;
 
 /** A mirror in which a commit is about to happen, and its steps. */
@@ -85,7 +87,16 @@ Deno.test("a server that starts completes the commit in the journal before any c
   redo(fs, steps.slice(0, 2));
   const clock = new FakeClock();
   const openIndex = () => new TreeIndex(":memory:");
-  using mirror = new Mirror({ fs, clock, emit: () => {}, openIndex, randomId: () => "x", fsync: true, name: "mirror" });
+  using mirror = new Mirror({
+    fs,
+    accounts: noAccounts,
+    clock,
+    emit: () => {},
+    openIndex,
+    randomId: () => "x",
+    fsync: true,
+    name: "mirror",
+  });
   mirror.recover();
   assertEquals(contents(fs), DONE);
   assert(!fs.lstat(JOURNAL) && !fs.lstat(STAGE_DIR));

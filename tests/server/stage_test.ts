@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { noAccounts } from "../../core/accounts.ts";
 import { ProtocolError } from "../../core/errors.ts";
 import { parsePath } from "../../core/path.ts";
 import { contentOf, digestOf } from "../../core/recipe.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
+import { Metadata } from "../../server/metadata.ts";
+import { Owners } from "../../server/owners.ts";
 import { PRIVATE_DIR, STAGE_DIR } from "../../server/places.ts";
 import { Stage } from "../../server/stage.ts";
+import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 
@@ -13,8 +17,8 @@ const RECIPE = { average: 2048, lengths: [BYTES.length], digests: [digestOf(BYTE
 const BEGIN = {
   type: "file",
   path: parsePath("f"),
-  mode: 0o640,
-  mtimeNs: 5n,
+  attributes: plain(0o640, 5n),
+  sparse: false,
   size: 12,
   average: 2048,
   base: parsePath("f"),
@@ -24,7 +28,9 @@ function scene() {
   const fs = new MemoryFs(new FakeClock().nowNs);
   for (const dir of [PRIVATE_DIR, STAGE_DIR]) fs.mkdir(dir, 0o700);
   const index = new TreeIndex(":memory:");
-  return { fs, index, stage: new Stage(fs, index, true), [Symbol.dispose]: () => index[Symbol.dispose]() };
+  const owners = new Owners(noAccounts);
+  const metadata = new Metadata({ fs, owners, xattrsOf: (digest) => index.xattrs(digest), warn: () => {} });
+  return { fs, index, stage: new Stage(fs, index, metadata, true), [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
 
 Deno.test("a file that is not what it was said to be is not staged, and leaves nothing", () => {

@@ -15,7 +15,21 @@ export interface Fuse {
   count: number;
 }
 
-const CHANGES = new Set(["createFile", "mkdir", "symlink", "link", "rename", "unlink", "rmdir", "setMeta", "write"]);
+const CHANGES = new Set([
+  "createFile",
+  "mkdir",
+  "symlink",
+  "link",
+  "rename",
+  "renameNew",
+  "unlink",
+  "rmdir",
+  "setMeta",
+  "chown",
+  "setXattrs",
+  "write",
+  "skip",
+]);
 
 /** `fs`, which fails from the moment on that the fuse has burnt down. Reading fails then too. */
 export function faultFs(fs: FileSystem, fuse: Fuse): FileSystem {

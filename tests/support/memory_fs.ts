@@ -4,7 +4,17 @@
 
 import { createHash } from "node:crypto";
 import { ProblemError } from "../../core/errors.ts";
-import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile } from "../../core/fs.ts";
+import {
+  type FileSystem,
+  type FsFeatures,
+  type Listed,
+  type Meta,
+  NO_ID,
+  type ReadableFile,
+  type Stat,
+  type WritableFile,
+  type Xattrs,
+} from "../../core/fs.ts";
 import {
   fromBytes,
   isPrivateName,
@@ -30,6 +40,12 @@ export interface TreeEntry {
   readonly content?: string;
   /** Of symbolic links. */
   readonly target?: string;
+  /** Owner and group, where they are not the file system's own user. */
+  readonly owner?: string;
+  /** Extended attributes, where there are any. */
+  readonly xattrs?: Record<string, string>;
+  /** Of what has several names in the tree: the first of them. */
+  readonly linkedTo?: string;
 }
 
 /** What `tree` leaves out. */
@@ -38,11 +54,28 @@ export interface TreeOptions {
   readonly withoutPrivate?: boolean;
 }
 
+/** Who uses a file system. */
+export interface FsUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Whether it may give files away. */
+  readonly mayChown: boolean;
+  /** Whether the file system has hard links. @default {true} */
+  readonly hardLinks?: boolean;
+}
+
+/** Like root. */
+export const SUPERUSER: FsUser = { uid: 0, gid: 0, mayChown: true };
+
 interface Inode {
   readonly ino: bigint;
   mode: number;
+  uid: number;
+  gid: number;
   mtimeNs: bigint;
   ctimeNs: bigint;
+  nlink: number;
+  xattrs: Xattrs;
 }
 
 interface DirNode extends Inode {
@@ -55,6 +88,8 @@ interface FileNode extends Inode {
   /** The content and room to grow. */
   bytes: Uint8Array<ArrayBuffer>;
   size: number;
+  /** Bytes in holes. */
+  skipped: number;
 }
 
 interface LinkNode extends Inode {
@@ -101,14 +136,25 @@ export function systemError(code: ErrorCode, call: string, path: string): Error 
 
 /** A file system in memory. */
 export class MemoryFs implements FileSystem {
-  readonly features: FsFeatures = { layer: "memory", timeStepNs: 1n, modes: true, inodes: true, syncAll: true };
+  readonly features: FsFeatures = {
+    layer: "memory",
+    lacks: [],
+    timeStepNs: 1n,
+    modes: true,
+    owners: true,
+    xattrs: true,
+    inodes: true,
+    syncAll: true,
+  };
   readonly #now: () => bigint;
+  readonly #user: FsUser;
   readonly #root: DirNode;
   #lastIno = 1n;
 
   /** @param now The time, ns since the epoch. */
-  constructor(now: () => bigint) {
+  constructor(now: () => bigint, user = SUPERUSER) {
     this.#now = now;
+    this.#user = user;
     this.#root = { kind: "dir", children: new Map(), ...this.#inode(0o755) };
   }
 
@@ -136,7 +182,7 @@ export class MemoryFs implements FileSystem {
 
   createFile(path: RelPath, mode: number): WritableFile {
     const place = this.#vacancy(path, "open");
-    const node: FileNode = { kind: "file", bytes: new Uint8Array(), size: 0, ...this.#inode(mode) };
+    const node: FileNode = { kind: "file", bytes: new Uint8Array(), size: 0, skipped: 0, ...this.#inode(mode) };
     this.#put(place, node);
     return new MemoryWritable(node, this.#now);
   }
@@ -153,8 +199,9 @@ export class MemoryFs implements FileSystem {
   link(from: RelPath, to: RelPath): void {
     const node = this.#get(from, "link");
     const place = this.#vacancy(to, "link");
-    if (node.kind === "dir") throw systemError("EPERM", "link", from);
+    if (node.kind === "dir" || this.#user.hardLinks === false) throw systemError("EPERM", "link", from);
     this.#put(place, node);
+    node.nlink++;
     node.ctimeNs = place.dir.ctimeNs;
   }
 
@@ -172,7 +219,14 @@ export class MemoryFs implements FileSystem {
     const now = this.#now();
     for (const dir of [source.dir, target.dir]) dir.mtimeNs = dir.ctimeNs = now;
     moved.ctimeNs = now;
-    if (target.node) target.node.ctimeNs = now;
+    if (!target.node) return;
+    target.node.ctimeNs = now;
+    target.node.nlink--;
+  }
+
+  renameNew(from: RelPath, to: RelPath): void {
+    if (to !== from && this.#place(to, "rename").node && this.lstat(from)) throw systemError("EEXIST", "rename", to);
+    this.rename(from, to);
   }
 
   unlink(path: RelPath): void {
@@ -192,6 +246,30 @@ export class MemoryFs implements FileSystem {
     applyMeta(this.#get(path, "utime"), meta, this.#now());
   }
 
+  chown(path: RelPath, uid: number, gid: number): void {
+    const node = this.#get(path, "chown");
+    const user = this.#user;
+    const toUid = uid === NO_ID ? node.uid : uid, toGid = gid === NO_ID ? node.gid : gid;
+    if (!user.mayChown && (toUid !== node.uid || node.uid !== user.uid || toGid !== node.gid && toGid !== user.gid)) {
+      throw systemError("EPERM", "chown", path);
+    }
+    node.uid = toUid;
+    node.gid = toGid;
+    if (node.kind === "file") node.mode &= 0o1777;
+    node.ctimeNs = this.#now();
+  }
+
+  xattrs(path: RelPath): Xattrs {
+    return this.#get(path, "getxattr").xattrs;
+  }
+
+  setXattrs(path: RelPath, xattrs: Xattrs): void {
+    const node = this.#get(path, "setxattr");
+    if (node.kind === "symlink") return;
+    node.xattrs = new Map(xattrs);
+    node.ctimeNs = this.#now();
+  }
+
   syncDir(dir: RelPath): void {
     this.#get(dir, "open");
   }
@@ -207,7 +285,7 @@ export class MemoryFs implements FileSystem {
     }
     const file = this.#file(path, "open");
     file.bytes = new Uint8Array();
-    file.size = 0;
+    file.size = file.skipped = 0;
     writeAt(file, 0, contentOf(content));
     file.mtimeNs = file.ctimeNs = this.#now();
   }
@@ -233,12 +311,20 @@ export class MemoryFs implements FileSystem {
   /** All that is below the root, by path in canonical order, without inode numbers and ctimes. */
   tree(options: TreeOptions = {}): Record<string, TreeEntry> {
     const entries: Record<string, TreeEntry> = {};
+    const firsts = new Map<Node, string>();
     const describe = (dir: DirNode, path: RelPath) => {
       for (const name of [...dir.children.keys()].sort()) {
         if (options.withoutPrivate && path === ROOT && isPrivateName(name)) continue;
         const child = dir.children.get(name)!;
         const childPath = joinPath(path, name);
-        entries[childPath] = toTreeEntry(child);
+        const first = firsts.get(child);
+        if (first === undefined) firsts.set(child, childPath);
+        const own = child.uid === this.#user.uid && child.gid === this.#user.gid;
+        entries[childPath] = {
+          ...toTreeEntry(child),
+          ...(own ? {} : { owner: `${child.uid}:${child.gid}` }),
+          ...(first === undefined ? {} : { linkedTo: first }),
+        };
         if (child.kind === "dir") describe(child, childPath);
       }
     };
@@ -248,7 +334,9 @@ export class MemoryFs implements FileSystem {
 
   #inode(mode: number): Inode {
     const now = this.#now();
-    return { ino: ++this.#lastIno, mode: mode & 0o7777, mtimeNs: now, ctimeNs: now };
+    const { uid, gid } = this.#user;
+    const ino = ++this.#lastIno;
+    return { ino, mode: mode & 0o7777, uid, gid, mtimeNs: now, ctimeNs: now, nlink: 1, xattrs: new Map() };
   }
 
   /** What is at `path`, or why nothing is. */
@@ -299,7 +387,9 @@ export class MemoryFs implements FileSystem {
   #take({ dir, name, node }: Place): void {
     dir.children.delete(name);
     dir.mtimeNs = dir.ctimeNs = this.#now();
-    if (node) node.ctimeNs = dir.ctimeNs;
+    if (!node) return;
+    node.ctimeNs = dir.ctimeNs;
+    node.nlink--;
   }
 }
 
@@ -342,6 +432,13 @@ class MemoryWritable implements WritableFile {
     writeAt(node, this.#at, bytes);
     this.#at += bytes.length;
     node.mtimeNs = node.ctimeNs = this.#now();
+  }
+
+  skip(length: number): void {
+    const node = opened(this.#node);
+    writeAt(node, this.#at, new Uint8Array(length));
+    this.#at += length;
+    node.skipped += length;
   }
 
   setMeta(meta: Meta): void {
@@ -388,18 +485,23 @@ function checkReplaceable(moved: Node, target: Node, to: RelPath): void {
 
 function toStat(node: Node): Stat {
   const size = node.kind === "file" ? node.size : node.kind === "symlink" ? toBytes(node.target).length : 0;
-  const { kind, mode, mtimeNs, ctimeNs, ino } = node;
-  return { kind, mode, size, mtimeNs, ctimeNs, ino, dev: 1n };
+  const { kind, mode, uid, gid, mtimeNs, ctimeNs, ino, nlink } = node;
+  const allocated = node.kind === "file" ? size - node.skipped : size;
+  return { kind, mode, uid, gid, size, allocated, mtimeNs, ctimeNs, ino, dev: 1n, nlink };
 }
 
 function toTreeEntry(node: Node): TreeEntry {
   const { kind, mode, mtimeNs } = node;
+  const decode = (value: Uint8Array) => fromBytes(value);
+  const xattrs = node.xattrs.size === 0 ? {} : {
+    xattrs: Object.fromEntries(Array.from(node.xattrs, ([name, value]) => [name, decode(value)]).sort()),
+  };
   if (node.kind === "symlink") return { kind, mode, mtimeNs, target: node.target };
-  if (node.kind !== "file") return { kind, mode, mtimeNs };
+  if (node.kind !== "file") return { kind, mode, mtimeNs, ...xattrs };
   const bytes = node.bytes.subarray(0, node.size);
   // `fromBytes` gives different bytes different strings.
   const content = bytes.length <= 256 ? fromBytes(bytes) : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return { kind, mode, mtimeNs, size: node.size, content };
+  return { kind, mode, mtimeNs, size: node.size, content, ...xattrs };
 }
 
 function contentOf(content: Uint8Array | string): Uint8Array {

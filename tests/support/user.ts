@@ -15,7 +15,7 @@ export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
   const some = all.filter(({ path }) => path !== ROOT).map(({ path }) => path);
   const fresh = () => joinPath(pick(random, dirs), pick(random, NAMES));
   const kindOf = (path: RelPath) => fs.lstat(path)?.kind;
-  switch (random(16)) {
+  switch (random(22)) {
     case 0:
     case 1:
     case 2: {
@@ -102,6 +102,51 @@ export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
       fs.rename(parent, joinPath(temp, "was parent"));
       fs.rename(temp, parent);
       return [child, temp, parent, joinPath(parent, "was parent")];
+    }
+    case 15: {
+      // Another name for a file or symbolic link.
+      const from = pick(random, all).path, to = fresh();
+      if (kindOf(from) === "dir" || kindOf(to)) return [];
+      fs.link(from, to);
+      return [from, to];
+    }
+    case 16: {
+      // One name of several becomes a file of its own.
+      if (files.length === 0) return [];
+      const path = pick(random, files), temp = joinPath(parentOf(path), "copy.tmp");
+      const { mode, mtimeNs } = fs.lstat(path)!;
+      fs.writeFile(temp, fs.readFile(path));
+      fs.setMeta(temp, { mode, mtimeNs });
+      fs.rename(temp, path);
+      return [temp, path];
+    }
+    case 17: {
+      // Other content, and the size and times put back.
+      if (files.length === 0) return [];
+      const path = pick(random, files), { mtimeNs } = fs.lstat(path)!;
+      fs.writeFile(path, fs.readFile(path).map((byte) => byte ^ 1));
+      fs.setMeta(path, { mtimeNs });
+      return [path];
+    }
+    case 18: {
+      const path = pick(random, all).path;
+      fs.chown(path, pick(random, [0, 1000, 1001]), pick(random, [0, 100]));
+      return [path];
+    }
+    case 19: {
+      const path = pick(random, all).path;
+      if (kindOf(path) === "symlink") return [];
+      const xattrs = new Map(fs.xattrs(path));
+      if (random(3) === 0) xattrs.delete("user.a");
+      else xattrs.set(pick(random, ["user.a", "user.b"]), Uint8Array.of(random(256)));
+      fs.setXattrs(path, xattrs);
+      return [path];
+    }
+    case 20: {
+      if (files.length === 0) return [];
+      const path = pick(random, files), { mtimeNs } = fs.lstat(path)!;
+      fs.setMeta(path, { mode: pick(random, [0o4755, 0o2755, 0o6711, 0o1644, 0o444]), mtimeNs });
+      return [path];
     }
     default: {
       // A backup, as some editors make one: the file moves away, a new one takes its place.

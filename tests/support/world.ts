@@ -3,6 +3,7 @@
 import { DirtySet } from "../../client/dirty.ts";
 import { Engine } from "../../client/engine.ts";
 import type { EngineOptions } from "../../client/session.ts";
+import { type Accounts, noAccounts } from "../../core/accounts.ts";
 import { DisconnectedError } from "../../core/errors.ts";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
@@ -12,7 +13,7 @@ import { TreeIndex } from "../../core/tree_index.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { MemoryFs } from "./memory_fs.ts";
+import { type FsUser, MemoryFs } from "./memory_fs.ts";
 
 /** An index in memory that outlives the sessions which open and close it, as a file does. */
 class LastingIndex extends TreeIndex {
@@ -29,6 +30,12 @@ class LastingIndex extends TreeIndex {
 export interface WorldOptions {
   readonly updatemaxMs?: number;
   readonly exclude?: readonly string[];
+  readonly xattrs?: boolean;
+  /** Who the server runs as. */
+  readonly serverUser?: FsUser;
+  /** Names of users and groups on either side. */
+  readonly sourceAccounts?: Accounts;
+  readonly mirrorAccounts?: Accounts;
   /** The file systems as the engines see them, around those in memory. */
   readonly wrapSource?: (fs: MemoryFs) => FileSystem;
   readonly wrapMirror?: (fs: MemoryFs) => FileSystem;
@@ -38,7 +45,7 @@ export interface WorldOptions {
 export class World implements Disposable {
   readonly clock = new FakeClock();
   readonly source = new MemoryFs(this.clock.nowNs);
-  readonly mirror = new MemoryFs(this.clock.nowNs);
+  readonly mirror: MemoryFs;
   readonly dirty = new DirtySet();
   readonly clientEvents: SyncEvent[] = [];
   readonly serverEvents: SyncEvent[] = [];
@@ -50,6 +57,7 @@ export class World implements Disposable {
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
+    this.mirror = new MemoryFs(this.clock.nowNs, options.serverUser);
   }
 
   [Symbol.dispose](): void {
@@ -64,6 +72,7 @@ export class World implements Disposable {
     const fs = this.#options.wrapMirror?.(this.mirror) ?? this.mirror;
     const mirror = new Mirror({
       fs,
+      accounts: this.#options.mirrorAccounts ?? noAccounts,
       clock,
       emit: (event) => this.serverEvents.push(event),
       openIndex: () => this.#serverIndex,
@@ -101,9 +110,11 @@ export class World implements Disposable {
       updatemaxMs: this.#options.updatemaxMs,
       everyChange: true,
       rules: new IgnoreRules(this.#options.exclude),
+      xattrs: this.#options.xattrs ?? false,
       ...options,
     }, {
       fs: this.#options.wrapSource?.(this.source) ?? this.source,
+      accounts: this.#options.sourceAccounts ?? noAccounts,
       clock,
       prng: () => 0.5,
       emit: (event) => this.clientEvents.push(event),

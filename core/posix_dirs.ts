@@ -1,0 +1,253 @@
+// Handles of directories below a root, which is where every operation of the POSIX layer starts. The kernel resolves a path
+// beneath the root and refuses symbolic links on the way, so whoever swaps a directory for a link while we work leads us
+// nowhere else; where it cannot (before Linux 5.6, or in a sandbox), we go name by name and refuse links ourselves.
+//
+// Handles are kept for the synchronous stretch of work in which they were opened, and no longer: hundreds of files of one
+// directory need one, and nobody can move a directory away and have us work in it later.
+
+import { C, E, errorOf, type Libc } from "./libc.ts";
+import { fromBytes, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
+
+/** Handles kept at most. */
+const MOST_KEPT = 16;
+/** How often the kernel is asked again when a rename elsewhere made it unsure whether a path stays beneath the root. */
+const TRIES = 100;
+
+/** Where in the scratch memory things lie; each place has room for a path. */
+const PLACE = 8192;
+const NAME = 0, SECOND_NAME = PLACE, PATH = 2 * PLACE, HOW = 3 * PLACE, STRUCT = HOW + 64, TIMES = STRUCT + 512;
+/** Where what is large goes: directory entries, attributes. */
+export const LARGE = 4 * PLACE;
+const SCRATCH_PAGES = 3;
+/** Bytes of that room. */
+export const LARGE_BYTES = SCRATCH_PAGES * 65536 - LARGE;
+
+/** A directory's handle and, in the scratch memory, the address of a name in it. */
+export interface At {
+  readonly fd: number;
+  readonly name: number;
+}
+
+/** The directories below one root. */
+export class PosixDirs implements Disposable {
+  readonly libc: Libc;
+  /** Scratch memory; page-aligned, and never moved. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  /** Address of the scratch memory. */
+  readonly base: number;
+  readonly #root: number;
+  readonly #kept = new Map<RelPath, number>();
+  readonly #encoder = new TextEncoder();
+  #openat2: boolean;
+  #closed = false;
+
+  /**
+   * @param root Absolute path of the root, its symbolic links resolved.
+   * @param walk Go name by name even where the kernel can do better.
+   * @throws {Error} If it cannot be opened.
+   */
+  constructor(root: string, libc: Libc, walk: boolean) {
+    this.libc = libc;
+    const memory = new WebAssembly.Memory({ initial: SCRATCH_PAGES });
+    this.bytes = new Uint8Array(memory.buffer as ArrayBuffer);
+    this.view = new DataView(memory.buffer);
+    this.base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.bytes)));
+    this.#openat2 = !walk;
+    const { O_DIRECTORY } = libc.machine;
+    this.#root = libc.call.openat(C.AT_FDCWD, this.#text(root, NAME), C.O_PATH | C.O_CLOEXEC | O_DIRECTORY, 0);
+    if (this.#root < 0) throw this.error("open", root);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.forget();
+    this.libc.call.close(this.#root);
+  }
+
+  /** The directory that holds `path`, and the name of `path` in it; "." for the root. */
+  parentOf(path: RelPath, call: string): At {
+    return {
+      fd: this.handle(parentOf(path), call),
+      name: path === ROOT ? this.#text(".", NAME) : this.name(nameOf(path)),
+    };
+  }
+
+  /** The same for a second path in one call. */
+  secondParentOf(path: RelPath, call: string): At {
+    const name = path === ROOT ? this.#text(".", SECOND_NAME) : this.#text(nameOf(path), SECOND_NAME);
+    return { fd: this.handle(parentOf(path), call), name };
+  }
+
+  /** A name in the scratch memory. */
+  name(name: string): number {
+    return this.#text(name, NAME);
+  }
+
+  /** A text in the scratch memory, in the second place. */
+  text(text: string): number {
+    return this.#text(text, SECOND_NAME);
+  }
+
+  /** A handle (O_PATH) of the directory at `dir`; not the caller's to close. */
+  handle(dir: RelPath, call: string): number {
+    if (this.#closed) throw new Deno.errors.BadResource("The file system is closed");
+    if (dir === ROOT) return this.#root;
+    const kept = this.#kept.get(dir);
+    if (kept !== undefined) {
+      // The one that was used last stays longest: a call that works with two must not lose the first to the second.
+      this.#kept.delete(dir);
+      this.#kept.set(dir, kept);
+      return kept;
+    }
+    const fd = this.#open(
+      dir,
+      C.O_PATH | C.O_CLOEXEC | this.libc.machine.O_DIRECTORY | this.libc.machine.O_NOFOLLOW,
+      call,
+    );
+    if (this.#kept.size === 0) queueMicrotask(() => this.forget());
+    else if (this.#kept.size >= MOST_KEPT) {
+      const [oldest, handle] = this.#kept.entries().next().value!;
+      this.#kept.delete(oldest);
+      this.libc.call.close(handle);
+    }
+    this.#kept.set(dir, fd);
+    return fd;
+  }
+
+  /** Closes the handles that are kept: directories have moved or gone. */
+  forget(): void {
+    for (const fd of this.#kept.values()) this.libc.call.close(fd);
+    this.#kept.clear();
+  }
+
+  /** The result of a call, or its error. */
+  check(result: number, call: string, path: string): number {
+    if (result < 0) throw this.error(call, path);
+    return result;
+  }
+
+  /** The error of the last call. */
+  error(call: string, path: string): Error {
+    return errorOf(this.libc.errno(), call, path);
+  }
+
+  /**
+   * Asks for what is at a name.
+   * @returns 0, or the number of the error; then `stat` gives what was said.
+   */
+  statx(fd: number, name: number, flags: number): number {
+    const { call, machine } = this.libc;
+    const failed = call.syscall(machine.SYS_statx, fd, name, flags, C.STATX_BASIC_STATS, this.base + STRUCT);
+    return failed === 0 ? 0 : this.libc.errno();
+  }
+
+  /** Address of two timespecs: leave the access time, set the modification time. */
+  times(mtimeNs: bigint): number {
+    const at = TIMES;
+    this.view.setBigInt64(at, 0n, true);
+    this.view.setBigInt64(at + 8, BigInt(C.UTIME_OMIT), true);
+    // Seconds are rounded down, before 1970 too: what is left must not be negative.
+    const rest = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+    this.view.setBigInt64(at + 16, (mtimeNs - rest) / 1_000_000_000n, true);
+    this.view.setBigInt64(at + 24, rest, true);
+    return this.base + at;
+  }
+
+  /** Where `statx` puts its answer in the scratch memory. */
+  get struct(): number {
+    return STRUCT;
+  }
+
+  /** The text of the bytes from `from` to `to` of the scratch memory. */
+  read(from: number, to: number): string {
+    const { bytes } = this;
+    // Most names are short and ASCII, for which a decoder costs more than it does.
+    if (to - from > 32) return fromBytes(bytes.subarray(from, to));
+    let text = "";
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at]!;
+      if (byte >= 0x80) return fromBytes(bytes.subarray(from, to));
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  /** Opens the directory at `path`, following no symbolic link; the caller closes it. */
+  #open(path: RelPath, flags: number, call: string): number {
+    if (this.#openat2 && path.length * 3 < C.PATH_MAX) {
+      const fd = this.#openBeneath(this.#root, path, flags);
+      if (fd !== undefined) return fd >= 0 ? fd : noDirectory(-fd, call, path);
+    }
+    return this.#walk(path, flags, call);
+  }
+
+  /** @returns A handle, the negative number of an error, or undefined where the kernel has no such call. */
+  #openBeneath(fd: number, path: string, flags: number): number | undefined {
+    const { call } = this.libc;
+    const name = this.#text(path, PATH);
+    this.view.setBigUint64(HOW, BigInt(flags), true);
+    this.view.setBigUint64(HOW + 8, 0n, true);
+    this.view.setBigUint64(
+      HOW + 16,
+      BigInt(C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS),
+      true,
+    );
+    for (let tries = 0;; tries++) {
+      const result = call.syscall(C.SYS_openat2, fd, name, this.base + HOW, 24, 0);
+      if (result >= 0) return result;
+      const errno = this.libc.errno();
+      if (errno === E.EINTR || errno === E.EAGAIN && tries < TRIES) continue;
+      // A sandbox may answer EPERM to calls that it does not know; that the open itself is not permitted, the walk finds out too.
+      if (errno === E.ENOSYS || errno === E.EPERM) {
+        if (errno === E.ENOSYS) this.#openat2 = false;
+        return undefined;
+      }
+      return -errno;
+    }
+  }
+
+  /** Opens a directory name by name, or as many names at a time as one call takes. */
+  #walk(path: RelPath, flags: number, call: string): number {
+    const names = namesOf(path);
+    let at = this.#root;
+    for (let i = 0; i < names.length;) {
+      const first = names[i++]!;
+      let text = first;
+      while (this.#openat2 && i < names.length && (text.length + names[i]!.length + 1) * 3 < C.PATH_MAX) {
+        text += `/${names[i++]}`;
+      }
+      let fd = this.#openat2 ? this.#openBeneath(at, text, flags) : undefined;
+      if (fd === undefined) {
+        i += 1 - text.split("/").length;
+        fd = this.libc.call.openat(at, this.#text(first, PATH), flags, 0);
+        if (fd < 0) fd = -this.libc.errno();
+      }
+      if (at !== this.#root) this.libc.call.close(at);
+      if (fd < 0) noDirectory(-fd, call, path);
+      at = fd;
+    }
+    return at;
+  }
+
+  /** Puts a text with a NUL behind it into a place of the scratch memory. @returns Its address. */
+  #text(text: string, place: number): number {
+    const { bytes } = this;
+    if (text.length * 3 < PLACE && text.isWellFormed()) {
+      const { written } = this.#encoder.encodeInto(text, bytes.subarray(place, place + PLACE - 1));
+      bytes[place + written] = 0;
+      return this.base + place;
+    }
+    const encoded = toBytes(text);
+    if (encoded.length >= PLACE) throw errorOf(E.ENAMETOOLONG, "name", text.slice(0, 100));
+    bytes.set(encoded, place);
+    bytes[place + encoded.length] = 0;
+    return this.base + place;
+  }
+}
+
+/** Why a directory cannot be opened: a symbolic link in its path is none. */
+function noDirectory(errno: number, call: string, path: string): never {
+  throw errorOf(errno === E.ELOOP ? E.ENOTDIR : errno, call, path);
+}

@@ -1,0 +1,137 @@
+// Files that the POSIX layer has open.
+
+import type { Meta, ReadableFile, Stat, WritableFile } from "./fs.ts";
+import { E } from "./libc.ts";
+import type { PosixDirs } from "./posix_dirs.ts";
+
+/** An open file. */
+abstract class OpenFile implements Disposable {
+  readonly dirs: PosixDirs;
+  readonly path: string;
+  #fd: number;
+
+  /** @param fd Handle; this closes it. */
+  constructor(dirs: PosixDirs, fd: number, path: string) {
+    this.dirs = dirs;
+    this.#fd = fd;
+    this.path = path;
+  }
+
+  get fd(): number {
+    if (this.#fd < 0) throw new Deno.errors.BadResource("The file is closed");
+    return this.#fd;
+  }
+
+  get isClosed(): boolean {
+    return this.#fd < 0;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd < 0) return;
+    this.dirs.libc.call.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** Makes a call that a signal may interrupt. @returns What it returns. */
+  protected uninterrupted(name: string, call: () => number): number {
+    for (;;) {
+      const result = call();
+      if (result >= 0) return result;
+      if (this.dirs.libc.errno() !== E.EINTR) throw this.dirs.error(name, this.path);
+    }
+  }
+}
+
+/** A file open for reading. */
+export class PosixReadable extends OpenFile implements ReadableFile {
+  readonly #statOf: (fd: number) => Stat;
+
+  /** @param statOf What the system says of a handle. */
+  constructor(dirs: PosixDirs, fd: number, path: string, statOf: (fd: number) => Stat) {
+    super(dirs, fd, path);
+    this.#statOf = statOf;
+  }
+
+  stat(): Stat {
+    return this.#statOf(this.fd);
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    const { fd, dirs: { libc: { call } } } = this;
+    let done = 0;
+    while (done < into.length) {
+      const part = done === 0 ? into : into.subarray(done);
+      const count = this.uninterrupted("read", () => call.pread(fd, part as BufferSource, part.length, offset + done));
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+}
+
+/** A new file open for writing. */
+export class PosixWritable extends OpenFile implements WritableFile {
+  #size = 0;
+  /** Whether what was skipped last is beyond the end of the file. */
+  #hole = false;
+  /** The mode that is to be, and the one that is. */
+  readonly #mode: number;
+  #has: number;
+
+  /** @param has The mode that it was given; the umask takes bits away. */
+  constructor(dirs: PosixDirs, fd: number, path: string, mode: number, has: number) {
+    super(dirs, fd, path);
+    this.#mode = mode;
+    this.#has = has;
+  }
+
+  write(bytes: Uint8Array): void {
+    const { fd, dirs: { libc: { call } } } = this;
+    for (let done = 0; done < bytes.length;) {
+      const part = done === 0 ? bytes : bytes.subarray(done);
+      const at = this.#size;
+      const count = this.uninterrupted("write", () => call.pwrite(fd, part as BufferSource, part.length, at));
+      done += count;
+      this.#size += count;
+      this.#hole = false;
+    }
+  }
+
+  skip(length: number): void {
+    void this.fd;
+    this.#size += length;
+    if (length > 0) this.#hole = true;
+  }
+
+  setMeta({ mode = this.#mode, mtimeNs }: Meta): void {
+    const { fd, dirs } = this;
+    const { call } = dirs.libc;
+    this.#end();
+    if (mode !== this.#has) dirs.check(call.fchmod(fd, mode), "chmod", this.path);
+    this.#has = mode;
+    dirs.check(call.futimens(fd, dirs.times(mtimeNs)), "utime", this.path);
+  }
+
+  sync(): void {
+    this.#end();
+    const { fd } = this;
+    this.uninterrupted("fsync", () => this.dirs.libc.call.fsync(fd));
+  }
+
+  override [Symbol.dispose](): void {
+    if (this.isClosed) return;
+    try {
+      this.#end();
+    } finally {
+      super[Symbol.dispose]();
+    }
+  }
+
+  /** A hole at the end is there only once the file is as long. */
+  #end(): void {
+    if (!this.#hole) return;
+    const { fd } = this;
+    this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
+    this.#hole = false;
+  }
+}

@@ -1,0 +1,325 @@
+// The file system through Linux's own calls: exact to the nanosecond, names as bytes, every operation relative to a handle of
+// the directory that it is in (core/posix_dirs.ts), so that no symbolic link, whenever it is put there, leads out of the root.
+
+import { ProblemError } from "./errors.ts";
+import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile, Xattrs } from "./fs.ts";
+import { C, E, errorOf, type Libc } from "./libc.ts";
+import { parentOf, type RelPath, ROOT } from "./path.ts";
+import { LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
+import { PosixReadable, PosixWritable } from "./posix_files.ts";
+import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
+
+const SPECIAL_BITS = 0o7000;
+const NOFOLLOW = C.AT_SYMLINK_NOFOLLOW | C.AT_STATX_DONT_SYNC;
+/** Errors that mean that nothing is at a path. */
+const NOTHING: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR]);
+
+/** How a file system can be opened. */
+export interface PosixOptions {
+  /** Resolve paths name by name even where the kernel can do better; for tests. */
+  readonly walk?: boolean;
+}
+
+/** The directory tree below one directory of a Linux machine. */
+export class PosixFs implements FileSystem, Disposable {
+  readonly features: FsFeatures = {
+    layer: "posix",
+    lacks: [],
+    timeStepNs: 1n,
+    modes: true,
+    owners: true,
+    xattrs: true,
+    syncAll: true,
+    inodes: true,
+  };
+  readonly #dirs: PosixDirs;
+  readonly #call: Libc["call"];
+  /** What a mode becomes in the directory last written to: the umask and access lists take bits away. */
+  #granted = { dir: ROOT, modes: new Map<number, number>() };
+
+  /**
+   * @param root Absolute path of the directory, its symbolic links resolved.
+   * @throws {Error} If it cannot be opened.
+   */
+  constructor(root: string, libc: Libc, { walk = false }: PosixOptions = {}) {
+    this.#dirs = new PosixDirs(root, libc, walk);
+    this.#call = libc.call;
+  }
+
+  [Symbol.dispose](): void {
+    this.#dirs[Symbol.dispose]();
+  }
+
+  list(dir: RelPath): Listed[] {
+    const dirs = this.#dirs;
+    const { libc: { machine }, bytes, view, base } = dirs;
+    const fd = this.#openDir(dir, "readdir");
+    const listed: Listed[] = [];
+    try {
+      for (;;) {
+        const got = this.#call.syscall(machine.SYS_getdents64, fd, base + LARGE, LARGE_BYTES, 0, 0);
+        // A directory that is removed while it is read has no entries.
+        if (got === 0 || got < 0 && dirs.libc.errno() === E.ENOENT) return listed;
+        dirs.check(got, "readdir", dir);
+        for (let at = LARGE; at < LARGE + got;) {
+          const next = at + view.getUint16(at + 16, true);
+          // 8 bytes inode, 8 offset, 2 length, 1 type, then the name and NUL.
+          const name = at + 19;
+          at = next;
+          if (bytes[name] === 0x2e && (bytes[name + 1] === 0 || bytes[name + 1] === 0x2e && bytes[name + 2] === 0)) {
+            continue;
+          }
+          const errno = dirs.statx(fd, base + name, NOFOLLOW);
+          if (errno === E.ENOENT) continue;
+          const end = bytes.indexOf(0, name);
+          const text = dirs.read(name, end);
+          if (errno !== 0) throw errorOf(errno, "lstat", text);
+          listed.push({ name: text, stat: this.#stat() });
+        }
+      }
+    } finally {
+      this.#call.close(fd);
+    }
+  }
+
+  lstat(path: RelPath): Stat | undefined {
+    let at;
+    try {
+      at = this.#dirs.parentOf(path, "lstat");
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+      throw error;
+    }
+    const errno = this.#dirs.statx(at.fd, at.name, NOFOLLOW);
+    if (NOTHING.has(errno)) return undefined;
+    if (errno !== 0) throw errorOf(errno, "lstat", path);
+    return this.#stat();
+  }
+
+  readLink(path: RelPath): string {
+    const { fd, name } = this.#dirs.parentOf(path, "readlink");
+    // Of the root's name, ".", the kernel would say ENOENT.
+    if (path === ROOT) throw errorOf(E.EINVAL, "readlink", path);
+    const length = this.#call.readlinkat(fd, name, this.#dirs.base + LARGE, LARGE_BYTES);
+    this.#dirs.check(length, "readlink", path);
+    return this.#dirs.read(LARGE, LARGE + length);
+  }
+
+  openFile(path: RelPath): ReadableFile {
+    const dirs = this.#dirs;
+    // Without O_NONBLOCK, opening a FIFO would wait for somebody to write.
+    const flags = C.O_RDONLY | C.O_NONBLOCK | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
+    const { fd: parent, name } = dirs.parentOf(path, "open");
+    const fd = this.#call.openat(parent, name, flags, 0);
+    if (fd < 0) {
+      const errno = dirs.libc.errno();
+      // ENXIO and the like: a socket, a device without a driver.
+      if (errno !== E.ENOENT && this.lstat(path)?.kind === "other") throw new ProblemError(OTHER);
+      throw errorOf(errno, "open", path);
+    }
+    try {
+      const { kind } = this.#statOf(fd);
+      if (kind === "dir") throw errorOf(EISDIR, "open", path);
+      if (kind !== "file") throw new ProblemError(OTHER);
+      return new PosixReadable(dirs, fd, path, (handle) => this.#statOf(handle));
+    } catch (error) {
+      this.#call.close(fd);
+      throw error;
+    }
+  }
+
+  /** The mode is exact after `setMeta`; until then the umask may have taken bits from it. */
+  createFile(path: RelPath, mode: number): WritableFile {
+    const dirs = this.#dirs;
+    const flags = C.O_WRONLY | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
+    const { fd: parent, name } = dirs.parentOf(path, "open");
+    if (path === ROOT) throw errorOf(EEXIST, "open", path);
+    const fd = dirs.check(this.#call.openat(parent, name, flags, mode), "open", path);
+    try {
+      return new PosixWritable(dirs, fd, path, mode, this.#grantedMode(path, mode, fd));
+    } catch (error) {
+      this.#call.close(fd);
+      throw error;
+    }
+  }
+
+  mkdir(path: RelPath, mode: number): void {
+    const { fd, name } = this.#dirs.parentOf(path, "mkdir");
+    this.#dirs.check(this.#call.mkdirat(fd, name, mode), "mkdir", path);
+    // The umask takes bits away, a set-group-ID parent adds one.
+    this.#chmod(path, fd, name, mode);
+  }
+
+  symlink(path: RelPath, target: string): void {
+    const { fd, name } = this.#dirs.parentOf(path, "symlink");
+    this.#dirs.check(this.#call.symlinkat(this.#dirs.text(target), fd, name), "symlink", path);
+  }
+
+  link(from: RelPath, to: RelPath): void {
+    const a = this.#dirs.parentOf(from, "link"), b = this.#dirs.secondParentOf(to, "link");
+    this.#dirs.check(this.#call.linkat(a.fd, a.name, b.fd, b.name, 0), "link", to);
+  }
+
+  rename(from: RelPath, to: RelPath): void {
+    const a = this.#dirs.parentOf(from, "rename"), b = this.#dirs.secondParentOf(to, "rename");
+    this.#dirs.check(this.#call.renameat(a.fd, a.name, b.fd, b.name), "rename", from);
+    this.#dirs.forget();
+  }
+
+  renameNew(from: RelPath, to: RelPath): void {
+    if (from === to) return this.rename(from, to);
+    const dirs = this.#dirs;
+    const { SYS_renameat2 } = dirs.libc.machine;
+    const a = dirs.parentOf(from, "rename"), b = dirs.secondParentOf(to, "rename");
+    const failed = this.#call.syscall(SYS_renameat2, a.fd, a.name, b.fd, b.name, C.RENAME_NOREPLACE);
+    if (failed < 0) {
+      const errno = dirs.libc.errno();
+      // Not every file system has it; EINVAL also means a directory that would move into itself.
+      if (errno !== E.EINVAL && errno !== E.ENOSYS) throw errorOf(errno, "rename", errno === E.ENOENT ? from : to);
+      if (this.lstat(to)) throw errorOf(EEXIST, "rename", to);
+      return this.rename(from, to);
+    }
+    dirs.forget();
+  }
+
+  unlink(path: RelPath): void {
+    const { fd, name } = this.#dirs.parentOf(path, "unlink");
+    this.#dirs.check(this.#call.unlinkat(fd, name, 0), "unlink", path);
+  }
+
+  rmdir(path: RelPath): void {
+    const { fd, name } = this.#dirs.parentOf(path, "rmdir");
+    this.#dirs.check(this.#call.unlinkat(fd, name, C.AT_REMOVEDIR), "rmdir", path);
+    this.#dirs.forget();
+  }
+
+  setMeta(path: RelPath, { mode, mtimeNs }: Meta): void {
+    const dirs = this.#dirs;
+    const { fd, name } = dirs.parentOf(path, "utime");
+    if (mode !== undefined) this.#chmod(path, fd, name, mode);
+    dirs.check(this.#call.utimensat(fd, name, dirs.times(mtimeNs), C.AT_SYMLINK_NOFOLLOW), "utime", path);
+  }
+
+  chown(path: RelPath, uid: number, gid: number): void {
+    const { fd, name } = this.#dirs.parentOf(path, "chown");
+    this.#dirs.check(this.#call.fchownat(fd, name, uid, gid, C.AT_SYMLINK_NOFOLLOW), "chown", path);
+  }
+
+  xattrs(path: RelPath): Xattrs {
+    return this.#withHandle(path, "getxattr", (at) => readXattrs(this.#dirs, at, path)) ?? new Map();
+  }
+
+  setXattrs(path: RelPath, xattrs: Xattrs): void {
+    const set = () => this.#withHandle(path, "setxattr", (at) => writeXattrs(this.#dirs, at, path, xattrs));
+    try {
+      set();
+    } catch (error) {
+      // Attributes of users are written as content is: a file that is read-only for us is made writable for the moment.
+      const stat = this.lstat(path);
+      if ((error as { code?: unknown }).code !== "EACCES" || !stat || (stat.mode & 0o200) !== 0) throw error;
+      this.setMeta(path, { mode: stat.mode | 0o200, mtimeNs: stat.mtimeNs });
+      set();
+      this.setMeta(path, { mode: stat.mode, mtimeNs: stat.mtimeNs });
+    }
+  }
+
+  syncDir(dir: RelPath): void {
+    const fd = this.#openDir(dir, "open");
+    const failed = this.#call.fsync(fd) < 0;
+    const error = failed ? this.#dirs.error("fsync", dir) : undefined;
+    this.#call.close(fd);
+    if (error) throw error;
+  }
+
+  syncAll(): void {
+    const fd = this.#openDir(ROOT, "open");
+    const failed = this.#call.syncfs(fd) < 0;
+    const error = failed ? this.#dirs.error("syncfs", ROOT) : undefined;
+    this.#call.close(fd);
+    if (error) throw error;
+  }
+
+  /** A handle of a directory that can be read; a symbolic link to one is no directory. */
+  #openDir(dir: RelPath, call: string): number {
+    const dirs = this.#dirs;
+    const flags = C.O_RDONLY | C.O_CLOEXEC | dirs.libc.machine.O_DIRECTORY | dirs.libc.machine.O_NOFOLLOW;
+    const { fd, name } = dirs.parentOf(dir, call);
+    return dirs.check(this.#call.openat(fd, name, flags, 0), call, dir);
+  }
+
+  /** Sets the mode of an entry, of a symbolic link nothing. */
+  #chmod(path: RelPath, fd: number, name: number, mode: number): void {
+    const dirs = this.#dirs;
+    if (this.#call.syscall(C.SYS_fchmodat2, fd, name, mode, C.AT_SYMLINK_NOFOLLOW, 0) === 0) return;
+    const errno = dirs.libc.errno();
+    if (errno === E.EOPNOTSUPP && this.lstat(path)?.kind === "symlink") {
+      // `lstat` has used the scratch memory for its own name.
+      return void dirs.parentOf(path, "chmod");
+    }
+    if (errno !== E.ENOSYS && errno !== E.EPERM) throw errorOf(errno, "chmod", path);
+    // Before Linux 6.6, through a handle that cannot be exchanged.
+    this.#withHandle(path, "chmod", (at) => dirs.check(this.#call.chmod(at, mode), "chmod", path));
+    dirs.parentOf(path, "chmod");
+  }
+
+  /** Does something with what is at `path`, if that is no symbolic link, by an address that names it whatever comes there. */
+  #withHandle<T>(path: RelPath, call: string, what: (at: number) => T): T | undefined {
+    const dirs = this.#dirs;
+    const { fd: parent, name } = dirs.parentOf(path, call);
+    const flags = C.O_PATH | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
+    const fd = dirs.check(this.#call.openat(parent, name, flags, 0), call, path);
+    try {
+      if (this.#statOf(fd).kind === "symlink") return undefined;
+      return what(dirs.text(`/proc/self/fd/${fd}`));
+    } finally {
+      this.#call.close(fd);
+    }
+  }
+
+  /** What `fd`, just made with `mode`, got of it: asked for once per directory and mode. */
+  #grantedMode(path: RelPath, mode: number, fd: number): number {
+    if ((mode & SPECIAL_BITS) !== 0) return this.#statOf(fd).mode;
+    const dir = parentOf(path);
+    if (this.#granted.dir !== dir) this.#granted = { dir, modes: new Map() };
+    let granted = this.#granted.modes.get(mode);
+    if (granted === undefined) this.#granted.modes.set(mode, granted = this.#statOf(fd).mode);
+    return granted;
+  }
+
+  #statOf(fd: number): Stat {
+    const dirs = this.#dirs;
+    const errno = dirs.statx(fd, dirs.text(""), C.AT_EMPTY_PATH | C.AT_STATX_DONT_SYNC);
+    if (errno !== 0) throw errorOf(errno, "stat", "");
+    return this.#stat();
+  }
+
+  /** What the last `statx` said (linux/stat.h). */
+  #stat(): Stat {
+    const { view, struct } = this.#dirs;
+    const mode = view.getUint16(struct + 28, true);
+    const type = mode & C.S_IFMT;
+    const kind = type === C.S_IFREG ? "file" : type === C.S_IFDIR ? "dir" : type === C.S_IFLNK ? "symlink" : "other";
+    const size = number(view, struct + 40);
+    return {
+      kind,
+      mode: mode & 0o7777,
+      uid: view.getUint32(struct + 20, true),
+      gid: view.getUint32(struct + 24, true),
+      size,
+      allocated: Math.min(size, number(view, struct + 48) * 512),
+      mtimeNs: view.getBigInt64(struct + 112, true) * 1_000_000_000n + BigInt(view.getUint32(struct + 120, true)),
+      ctimeNs: view.getBigInt64(struct + 96, true) * 1_000_000_000n + BigInt(view.getUint32(struct + 104, true)),
+      ino: view.getBigUint64(struct + 32, true),
+      dev: BigInt(view.getUint32(struct + 136, true) * 2 ** 20 + view.getUint32(struct + 140, true)),
+      nlink: view.getUint32(struct + 16, true),
+    };
+  }
+}
+
+const EEXIST = 17, EISDIR = 21;
+const OTHER = "it is a device, socket or FIFO";
+
+/** A 64-bit number below 2^53. */
+function number(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}

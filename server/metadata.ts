@@ -1,0 +1,121 @@
+// Gives entries of the mirror their attributes, as far as this machine lets us. What it does not let us set stays in the index,
+// which keeps what is wanted beside what lstat said: nothing is forgotten, and once somebody with the right serves the mirror
+// it can be set.
+
+import type { FileSystem, Meta, Stat, Xattrs } from "../core/fs.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Attributes, Digest, Kind } from "../core/types.ts";
+import { decodeXattrs, mapAccounts } from "../core/xattrs.ts";
+import { isKnown, type Owners } from "./owners.ts";
+
+const SETUID = 0o4000;
+const SETGID = 0o2000;
+
+/** What metadata are set with. */
+export interface MetadataDeps {
+  readonly fs: FileSystem;
+  readonly owners: Owners;
+  /** Extended attributes by their digest, encoded. */
+  readonly xattrsOf: (digest: string) => Uint8Array | undefined;
+  /** Tells people something, once. */
+  readonly warn: (message: string) => void;
+}
+
+/** What an entry has before it is given what it shall have. */
+export interface Present {
+  /** Its owner and group now. */
+  readonly owner: Pick<Stat, "uid" | "gid">;
+  /** Digest of its extended attributes now; undefined where they are not known. */
+  readonly xattrs: Digest | "" | undefined;
+}
+
+/** Sets metadata in one mirror. */
+export class Metadata {
+  readonly #deps: MetadataDeps;
+  /** Owners that we were not allowed to set. */
+  readonly #denied = new Set<string>();
+  #warned = new Set<string>();
+
+  constructor(deps: MetadataDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Gives the entry at `path` its attributes; all else about it is as it shall be.
+   * @param target Sets mode and time: the file while it is open, else the file system.
+   */
+  apply(
+    path: RelPath,
+    kind: Kind,
+    wanted: Attributes,
+    present: Present,
+    target: { setMeta(meta: Meta): void } = { setMeta: (meta) => this.#deps.fs.setMeta(path, meta) },
+  ): void {
+    const owner = this.#own(path, wanted, present.owner);
+    if (kind === "symlink") return target.setMeta({ mtimeNs: wanted.mtimeNs });
+    // Before the mode, as it may be one that forbids it; an access list and the mode say the same about the group.
+    if (present.xattrs !== wanted.xattrs) this.#setXattrs(path, wanted);
+    target.setMeta({ mode: safeMode(wanted, this.#deps.owners, owner), mtimeNs: wanted.mtimeNs });
+  }
+
+  /** @returns The owner that it has then. */
+  #own(path: RelPath, wanted: Attributes, now: Present["owner"]): Present["owner"] {
+    const { fs, owners, warn } = this.#deps;
+    if (!fs.features.owners) return now;
+    const uid = isKnown(wanted.uid) ? owners.user(wanted.uid) : now.uid;
+    const gid = isKnown(wanted.gid) ? owners.group(wanted.gid) : now.gid;
+    if (this.#chown(path, { uid, gid }, now)) return { uid, gid };
+    if (!this.#warned.has("owners")) {
+      this.#warned.add("owners");
+      warn(
+        "this server may not give files to their owners (only root may); the mirror's index remembers whose they are",
+      );
+    }
+    // The group may be one of ours.
+    return this.#chown(path, { uid: now.uid, gid }, now) ? { uid: now.uid, gid } : now;
+  }
+
+  #chown(path: RelPath, { uid, gid }: Present["owner"], now: Present["owner"]): boolean {
+    if (uid === now.uid && gid === now.gid) return true;
+    const key = `${uid === now.uid ? "" : uid}:${gid}`;
+    if (this.#denied.has(key)) return false;
+    try {
+      this.#deps.fs.chown(path, uid, gid);
+      return true;
+    } catch (error) {
+      // EINVAL: a number that this user namespace does not have. ENOTSUP: a file system without owners.
+      const { code } = error as { code?: unknown };
+      if (code !== "EPERM" && code !== "EINVAL" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
+      this.#denied.add(key);
+      return false;
+    }
+  }
+
+  #setXattrs(path: RelPath, { xattrs: digest }: Attributes): void {
+    const { fs, owners, xattrsOf, warn } = this.#deps;
+    const encoded = digest === "" ? undefined : xattrsOf(digest);
+    const xattrs: Xattrs = encoded ? decodeXattrs(encoded) : new Map();
+    let refused = !fs.features.xattrs && xattrs.size > 0;
+    try {
+      fs.setXattrs(path, mapAccounts(xattrs, (uid) => owners.user(uid), (gid) => owners.group(gid)));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM") throw error;
+      refused = true;
+    }
+    if (!refused || this.#warned.has("xattrs")) return;
+    this.#warned.add("xattrs");
+    warn("the mirror's file system does not keep extended attributes; the mirror's index remembers them");
+  }
+}
+
+/**
+ * The mode that is safe to set: a program that runs as its owner or group must belong to the very one that the source says, else
+ * whoever can write to the source could run programs as the mirror's user.
+ */
+function safeMode(wanted: Attributes, owners: Owners, has: Present["owner"]): number {
+  let { mode } = wanted;
+  if ((mode & SETUID) !== 0 && (!isKnown(wanted.uid) || owners.user(wanted.uid) !== has.uid)) mode &= ~SETUID;
+  if ((mode & SETGID) !== 0 && (!isKnown(wanted.gid) || owners.group(wanted.gid) !== has.gid)) mode &= ~SETGID;
+  return mode;
+}
