@@ -5,7 +5,7 @@
 
 import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
-import { isWithin, joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
+import { isWithin, joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
 import { type Attributes, type Entry, type Kind, sameAttributes, sameButTime, type Step } from "../core/types.ts";
@@ -108,9 +108,16 @@ export class Planner {
     for (let slot = 0; slot < this.#slots; slot++) {
       const node = this.#index.parked(slot);
       if (!node) continue;
+      const path = this.#parkedFrom.get(slot)!, parent = this.#index.dirAt(parentOf(path));
+      if (parent !== undefined && !this.#index.find(path)) {
+        // What was to take its place could not be read: until that can be, it stays.
+        this.#index.move(node, parent, nameOf(path));
+        this.#index.setSeen(node.id, undefined);
+        yield { do: "step", step: { op: "unpark", slot, below: ROOT, to: path } };
+        continue;
+      }
       this.#index.remove(node.id);
-      const path = this.#parkedFrom.get(slot)!;
-      const replaced = node.entry.kind !== "dir" && this.#index.find(path) !== undefined;
+      const replaced = node.entry.kind !== "dir" && parent !== undefined;
       const change = { change: "delete", kind: node.entry.kind, path } as const;
       yield { do: "step", step: { op: "drop", slot }, ...(replaced ? {} : { change }) };
     }

@@ -146,7 +146,10 @@ export class Session {
     this.#changed += result.changed;
     this.#lookedAt(taken);
     if (result.refused.size > 0) {
-      for (const path of await this.levelIndex(await this.remote.prove())) result.later.set(path, clock.now());
+      // What else came to be otherwise with what failed; that itself is tried again at its own pace.
+      for (const path of await this.levelIndex(await this.remote.prove())) {
+        if (!result.refused.has(path)) result.later.set(path, clock.now());
+      }
     }
     this.#follow(taken, result);
     return result;

@@ -51,7 +51,7 @@ export interface ReadableFile extends Disposable {
 export interface WritableFile extends Disposable {
   /** Appends all of `bytes`. */
   write(bytes: Uint8Array): void;
-  /** Appends `length` zeros, as a hole where the file system has such. */
+  /** Appends `length` zeros, as a hole where the file system has such; whoever reads the file finds them at once. */
   skip(length: number): void;
   /** Sets the mode and the modification time; after the last write. */
   setMeta(meta: Meta): void;
@@ -144,4 +144,11 @@ export function removeTree(fs: FileSystem, path: RelPath): void {
   if (stat.kind !== "dir") return fs.unlink(path);
   for (const { name } of fs.list(path)) removeTree(fs, joinPath(path, name));
   fs.rmdir(path);
+}
+
+/** Renames what is at `from` to `to`, in place of what may be there; of two names of one file, rename(2) alone would leave both. */
+export function replace(fs: FileSystem, from: RelPath, to: RelPath): void {
+  const there = fs.lstat(to);
+  if (there && there.ino !== 0n && fs.lstat(from)?.ino === there.ino) fs.unlink(from);
+  else fs.rename(from, to);
 }

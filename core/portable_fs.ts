@@ -3,7 +3,7 @@
 // of reach, and a directory above a path that is replaced by a symbolic link at the wrong moment is followed, as these calls
 // know no directory handles.
 
-import { lchownSync, lutimesSync } from "node:fs";
+import nodeFs from "node:fs";
 import { ChangedWhileReadError, ProblemError } from "./errors.ts";
 import {
   type FileSystem,
@@ -193,7 +193,7 @@ export class PortableFs implements FileSystem {
     const at = this.#toOs(path);
     const now = Deno.lstatSync(at);
     try {
-      lchownSync(at, uid === NO_ID ? now.uid! : uid, gid === NO_ID ? now.gid! : gid);
+      nodeFs.lchownSync(at, uid === NO_ID ? now.uid! : uid, gid === NO_ID ? now.gid! : gid);
     } catch (error) {
       if ((error as { code?: unknown }).code !== "EPERM") throw error;
       throw Object.assign(new Deno.errors.PermissionDenied(`Operation not permitted: chown '${at}'`), {
@@ -279,8 +279,6 @@ class PortableWritable implements WritableFile {
   readonly #made: Creation;
   /** The mode that it has now. */
   #mode: number;
-  /** Whether what was skipped last is beyond the end of the file. */
-  #hole = false;
 
   constructor(file: Deno.FsFile, made: Creation) {
     this.#file = file;
@@ -290,16 +288,13 @@ class PortableWritable implements WritableFile {
 
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
-    if (bytes.length > 0) this.#hole = false;
   }
 
   skip(length: number): void {
-    this.#file.seekSync(length, Deno.SeekMode.Current);
-    if (length > 0) this.#hole = true;
+    this.#file.truncateSync(this.#file.seekSync(length, Deno.SeekMode.Current));
   }
 
   setMeta(meta: Meta): void {
-    this.#end();
     const { at, mode: asked } = this.#made;
     const mode = meta.mode ?? asked;
     // There is no fchmod: what has come to `at` meanwhile would be changed.
@@ -312,22 +307,11 @@ class PortableWritable implements WritableFile {
   }
 
   sync(): void {
-    this.#end();
     this.#file.syncSync();
   }
 
   [Symbol.dispose](): void {
-    try {
-      if (this.#hole) this.#end();
-    } finally {
-      this.#file[Symbol.dispose]();
-    }
-  }
-
-  /** A hole at the end is there only once the file is as long. */
-  #end(): void {
-    if (this.#hole) this.#file.truncateSync(this.#file.seekSync(0, Deno.SeekMode.Current));
-    this.#hole = false;
+    this.#file[Symbol.dispose]();
   }
 }
 
@@ -395,7 +379,7 @@ function setLinkTime(at: string, timeNs: bigint): void {
   // `lutimesSync` rounds towards zero, and ms/1000 is often a little too small: 0.2 us more sets the millisecond meant.
   // A negative number it takes for "now", a negative Date only in whole seconds.
   const time = ms < 0 ? new Date(ms) : ms / 1000 + 2e-7;
-  lutimesSync(at, time, time);
+  nodeFs.lutimesSync(at, time, time);
 }
 
 const REFUSALS = {

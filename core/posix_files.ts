@@ -22,10 +22,6 @@ abstract class OpenFile implements Disposable {
     return this.#fd;
   }
 
-  get isClosed(): boolean {
-    return this.#fd < 0;
-  }
-
   [Symbol.dispose](): void {
     if (this.#fd < 0) return;
     this.dirs.libc.call.close(this.#fd);
@@ -72,8 +68,6 @@ export class PosixReadable extends OpenFile implements ReadableFile {
 /** A new file open for writing. */
 export class PosixWritable extends OpenFile implements WritableFile {
   #size = 0;
-  /** Whether what was skipped last is beyond the end of the file. */
-  #hole = false;
   /** The mode that is to be, and the one that is. */
   readonly #mode: number;
   #has: number;
@@ -93,45 +87,25 @@ export class PosixWritable extends OpenFile implements WritableFile {
       const count = this.uninterrupted("write", () => call.pwrite(fd, part as BufferSource, part.length, at));
       done += count;
       this.#size += count;
-      this.#hole = false;
     }
   }
 
   skip(length: number): void {
-    void this.fd;
+    const { fd } = this;
     this.#size += length;
-    if (length > 0) this.#hole = true;
+    this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
   }
 
   setMeta({ mode = this.#mode, mtimeNs }: Meta): void {
     const { fd, dirs } = this;
     const { call } = dirs.libc;
-    this.#end();
     if (mode !== this.#has) dirs.check(call.fchmod(fd, mode), "chmod", this.path);
     this.#has = mode;
     dirs.check(call.futimens(fd, dirs.times(mtimeNs)), "utime", this.path);
   }
 
   sync(): void {
-    this.#end();
     const { fd } = this;
     this.uninterrupted("fsync", () => this.dirs.libc.call.fsync(fd));
-  }
-
-  override [Symbol.dispose](): void {
-    if (this.isClosed) return;
-    try {
-      this.#end();
-    } finally {
-      super[Symbol.dispose]();
-    }
-  }
-
-  /** A hole at the end is there only once the file is as long. */
-  #end(): void {
-    if (!this.#hole) return;
-    const { fd } = this;
-    this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
-    this.#hole = false;
   }
 }

@@ -2,7 +2,7 @@
 // the others go on. Directories get their times and modes back at the end, after everything in them has changed.
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
-import { type FileSystem, type Stat } from "../core/fs.ts";
+import { type FileSystem, replace, type Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { type Node, type Seen, type TreeIndex } from "../core/tree_index.ts";
 import type { Change } from "../core/events.ts";
@@ -116,7 +116,8 @@ export class Commit {
         return this.#park(step.path, step.slot, step.stays);
       case "unpark": {
         const was = joinPath(this.#parked.from.get(step.slot) ?? ROOT, step.below);
-        return this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to, was);
+        this.#move(this.#requireParked(step.slot, step.below), slotPath(step.slot, step.below), step.to, was);
+        return this.#leave(was);
       }
       case "remove":
         this.#remove(this.#require(step.path), step.path);
@@ -219,13 +220,12 @@ export class Commit {
     }
     this.#touch(node.parent);
     this.#writing([parentOf(from), parentOf(to)], () => {
-      // Of two names of one file, rename(2) would leave both.
-      if (old?.seen && old.seen.ino === node.seen?.ino && old.seen.ino !== 0n) this.#fs.unlink(from);
+      if (old?.seen && old.seen.ino === node.seen?.ino) replace(this.#fs, from, to);
       else this.#place(from, to, !old);
     });
     if (old) this.#forget(old);
     this.#index.move(node, parent, nameOf(to));
-    this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
+    if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind === "dir") this.#touch(node.id);
     else this.#see(node.id, to);
   }
@@ -252,6 +252,18 @@ export class Commit {
     // What was replaced at its place has been told as that.
     if (node.entry.kind !== "dir" && this.#index.find(was)) this.changes.pop();
     this.#parked.from.delete(slot);
+    this.#leave(was);
+  }
+
+  /** What was parked and stayed to be seen, is not to be seen any more where nothing has replaced it. */
+  #leave(path: RelPath): void {
+    const ino = this.#parked.stays.get(path);
+    if (ino === undefined) return;
+    this.#parked.stays.delete(path);
+    if (this.#index.find(path) || this.#fs.lstat(path)?.ino !== ino) return;
+    this.#writing([parentOf(path)], () => this.#fs.unlink(path));
+    const parent = this.#index.dirAt(parentOf(path));
+    if (parent !== undefined) this.#touch(parent);
   }
 
   #remove(node: Node, path: RelPath, was = path): void {
@@ -287,7 +299,7 @@ export class Commit {
       const stays = this.#parked.stays.get(to);
       this.#parked.stays.delete(to);
       if (stays !== undefined && this.#fs.lstat(to)?.ino === stays) {
-        return this.#fs.rename(from, to);
+        return replace(this.#fs, from, to);
       }
       // A new spelling of its own name, for a file system that takes both for the same.
       if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to)) {

@@ -8,12 +8,19 @@ import type { Step } from "../core/types.ts";
 import { JOURNAL, PRIVATE_DIR } from "./places.ts";
 
 /**
- * A step of a commit. A file's says where it was staged; `ino` is the inode number of what is renamed or removed, as far as
- * it was known before the commit, by which it can be told after a crash whether that has been done.
+ * A step of a commit. A file's says where it was staged; `was` is the inode number of what is renamed or removed, and its time
+ * unless it is a directory, as far as they were known before the commit: by these it can be told after a crash whether that has
+ * been done (the number alone may have gone to another file by then).
  */
 export type CommitStep =
   & (Exclude<Step, { op: "file" }> | (Extract<Step, { op: "file" }> & { readonly at: RelPath }))
-  & { readonly ino?: bigint };
+  & { readonly was?: Was };
+
+/** What an entry can be known again by. */
+export interface Was {
+  readonly ino: bigint;
+  readonly mtimeNs?: bigint;
+}
 
 /** Writes what is about to be done. On return it is on the disk, if `fsync`. */
 export function writeJournal(fs: FileSystem, steps: readonly CommitStep[], fsync: boolean): void {

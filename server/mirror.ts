@@ -202,6 +202,8 @@ function writeId(fs: FileSystem, id: string): void {
 
 function journalStep(index: TreeIndex, { recipe: _, ...step }: IndexedStep): CommitStep {
   const from = step.op === "move" ? step.from : step.op === "park" || step.op === "remove" ? step.path : undefined;
-  const ino = from === undefined ? undefined : index.find(from)?.seen?.ino;
-  return ino === undefined ? step : { ...step, ino };
+  const node = from === undefined ? undefined : index.find(from);
+  if (!node?.seen) return step;
+  const { ino, mtimeNs } = node.seen;
+  return { ...step, was: node.entry.kind === "dir" ? { ino } : { ino, mtimeNs } };
 }

@@ -1,7 +1,7 @@
 // After a crash in the middle of a commit: carries out on the disk what its journal says and what has not been done yet. Only
 // the disk is asked what has been done; nothing is renamed or removed but the very inode that the journal names.
 
-import { type FileSystem, removeTree } from "../core/fs.ts";
+import { type FileSystem, removeTree, replace } from "../core/fs.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { CommitStep } from "./journal.ts";
@@ -22,7 +22,11 @@ export function redo(fs: FileSystem, steps: readonly CommitStep[]): void {
 }
 
 function redoStep(fs: FileSystem, step: CommitStep): void {
-  const is = (path: RelPath) => step.ino !== undefined && step.ino !== 0n && fs.lstat(path)?.ino === step.ino;
+  const { was } = step;
+  const is = (path: RelPath) => {
+    const stat = was && was.ino !== 0n ? fs.lstat(path) : undefined;
+    return stat !== undefined && stat.ino === was!.ino && (was!.mtimeNs ?? stat.mtimeNs) === stat.mtimeNs;
+  };
   switch (step.op) {
     case "mkdir":
       if (!fs.lstat(step.path)) fs.mkdir(step.path, step.entry.mode & 0o777 | 0o700);
@@ -48,7 +52,7 @@ function redoStep(fs: FileSystem, step: CommitStep): void {
       return;
     }
     case "move":
-      if (is(step.from)) fs.rename(step.from, step.to);
+      if (is(step.from)) replace(fs, step.from, step.to);
       return;
     case "park":
       if (is(step.path) && !fs.lstat(slotPath(step.slot))) {
@@ -57,7 +61,7 @@ function redoStep(fs: FileSystem, step: CommitStep): void {
       }
       return;
     case "unpark":
-      if (fs.lstat(slotPath(step.slot, step.below))) fs.rename(slotPath(step.slot, step.below), step.to);
+      if (fs.lstat(slotPath(step.slot, step.below))) replace(fs, slotPath(step.slot, step.below), step.to);
       return;
     case "remove":
       if (is(step.path)) removeTree(fs, step.path);

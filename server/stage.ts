@@ -254,18 +254,14 @@ export class Stage {
 /** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */
 function write(file: WritableFile, bytes: Uint8Array, offset: number, sparse: boolean): void {
   if (!sparse) return file.write(bytes);
-  let from = 0;
-  for (let at = 0; at < bytes.length;) {
-    // Holes are whole blocks of the file, but for the last one.
-    const end = Math.min(bytes.length, at + HOLE_BYTES - (offset + at) % HOLE_BYTES);
-    if (isZeros(bytes, at, end)) {
-      file.write(bytes.subarray(from, at));
-      file.skip(end - at);
-      from = end;
-    }
-    at = end;
+  // Holes are whole blocks of the file, but for the last one.
+  const blockEnd = (at: number) => Math.min(bytes.length, at + HOLE_BYTES - (offset + at) % HOLE_BYTES);
+  for (let at = 0, to; at < bytes.length; at = to) {
+    const hole = isZeros(bytes, at, to = blockEnd(at));
+    while (to < bytes.length && isZeros(bytes, to, blockEnd(to)) === hole) to = blockEnd(to);
+    if (hole) file.skip(to - at);
+    else file.write(bytes.subarray(at, to));
   }
-  file.write(bytes.subarray(from));
 }
 
 function isZeros(bytes: Uint8Array, from: number, to: number): boolean {

@@ -1,7 +1,9 @@
 // Whatever a user does to the source, in whatever order, the mirror is equal once the source is quiet (promise P1).
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { MemoryFs } from "../support/memory_fs.ts";
 import { ROOT } from "../../core/path.ts";
+import { watchedFs } from "../support/fault_fs.ts";
 import { seedCount, seeded } from "../support/seed.ts";
 import { doSomething } from "../support/user.ts";
 import { World } from "../support/world.ts";
@@ -56,3 +58,43 @@ Deno.test("a live client makes the mirror equal once the source is quiet", async
     assertEquals(await stop(), 0);
   }
 });
+
+Deno.test("whatever happens to the source while it is read, no file is torn, and the mirror is equal once it is quiet", async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    const random = seeded(seed);
+    const held = new Set<string>();
+    let often = 0;
+    const act = (world: World) => {
+      world.dirty.addPaths(doSomething(world.source, random));
+      note(world.source, held);
+    };
+    const wrapSource = (fs: MemoryFs) =>
+      watchedFs(fs, () => {
+        if (often > 0 && random(often) === 0) act(world);
+      });
+    using world: World = new World({ xattrs: true, wrapSource });
+    const stop = world.live();
+    await world.clock.pass(1000);
+    for (let round = 0; round < 5; round++) {
+      often = 10 + random(100);
+      for (let i = random(10); i > 0; i--) {
+        act(world);
+        await world.clock.pass(random(3) * random(50));
+        for (const [path, { kind, size, content }] of Object.entries(world.mirror.tree({ withoutPrivate: true }))) {
+          if (kind === "file") {
+            assert(held.has(`${size} ${content}`), `seed ${seed}, round ${round}: "${path}" is torn`);
+          }
+        }
+      }
+      often = 0;
+      await world.clock.pass(120_000);
+      assertEqual(world, `seed ${seed}, round ${round}`);
+    }
+    assertEquals(await stop(), 0);
+  }
+});
+
+/** Notes the content of every file that is there. */
+function note(fs: MemoryFs, held: Set<string>): void {
+  for (const { kind, size, content } of Object.values(fs.tree())) if (kind === "file") held.add(`${size} ${content}`);
+}

@@ -24,15 +24,18 @@ function scene(): { fs: MemoryFs; steps: CommitStep[] } {
   fs.writeFile(path("old"), "old");
   const at = `${STAGE_DIR}/0` as RelPath;
   fs.writeFile(at, "new");
-  const ino = (name: string) => fs.lstat(path(name))!.ino;
+  const was = (name: string) => {
+    const { ino, mtimeNs } = fs.lstat(path(name))!;
+    return { ino, mtimeNs };
+  };
   // a and b swap their names, one file is new in a new directory, one goes.
   const steps: CommitStep[] = [
-    { op: "park", path: path("a"), slot: 0, stays: true, ino: ino("a") },
-    { op: "move", from: path("b"), to: path("a"), ino: ino("b") },
+    { op: "park", path: path("a"), slot: 0, stays: true, was: was("a") },
+    { op: "move", from: path("b"), to: path("a"), was: was("b") },
     { op: "unpark", slot: 0, below: path(""), to: path("b") },
     { op: "mkdir", path: path("dir"), entry: DIR },
     { op: "file", path: path("dir/new"), entry: FILE, at },
-    { op: "remove", path: path("old"), ino: ino("old") },
+    { op: "remove", path: path("old"), was: was("old") },
   ];
   return { fs, steps };
 }

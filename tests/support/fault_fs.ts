@@ -33,10 +33,20 @@ const CHANGES = new Set([
 
 /** `fs`, which fails from the moment on that the fuse has burnt down. Reading fails then too. */
 export function faultFs(fs: FileSystem, fuse: Fuse): FileSystem {
-  return wrap(fs, fuse);
+  return watchedFs(fs, (call) => {
+    if (CHANGES.has(call)) {
+      fuse.count++;
+      fuse.left--;
+    }
+    if (fuse.left < 0) throw new CrashError(`crashed at ${call}`);
+  });
 }
 
-function wrap<T extends FileSystem | ReadableFile | WritableFile>(target: T, fuse: Fuse): T {
+/** `fs`, with `before` called ahead of every call, also of those on the files that it opens. */
+export function watchedFs<T extends FileSystem | ReadableFile | WritableFile>(
+  target: T,
+  before: (call: string) => void,
+): T {
   return new Proxy(target, {
     get(object, key) {
       const value = Reflect.get(object, key, object);
@@ -44,13 +54,9 @@ function wrap<T extends FileSystem | ReadableFile | WritableFile>(target: T, fus
         return typeof value === "function" ? value.bind(object) : value;
       }
       return (...args: unknown[]) => {
-        if (CHANGES.has(String(key))) {
-          fuse.count++;
-          fuse.left--;
-        }
-        if (fuse.left < 0) throw new CrashError(`crashed at ${String(key)}`);
+        before(String(key));
         const result = value.apply(object, args);
-        return key === "openFile" || key === "createFile" ? wrap(result, fuse) : result;
+        return key === "openFile" || key === "createFile" ? watchedFs(result, before) : result;
       };
     },
   });

@@ -75,6 +75,8 @@ interface Inode {
   mtimeNs: bigint;
   ctimeNs: bigint;
   nlink: number;
+  /** How often it is open. */
+  open: number;
   xattrs: Xattrs;
 }
 
@@ -150,6 +152,8 @@ export class MemoryFs implements FileSystem {
   readonly #user: FsUser;
   readonly #root: DirNode;
   #lastIno = 1n;
+  /** Numbers of inodes that are gone: the next inodes get them, as on ext4. */
+  readonly #freeInos: bigint[] = [];
 
   /** @param now The time, ns since the epoch. */
   constructor(now: () => bigint, user = SUPERUSER) {
@@ -177,14 +181,15 @@ export class MemoryFs implements FileSystem {
   }
 
   openFile(path: RelPath): ReadableFile {
-    return new MemoryReadable(this.#file(path, "open"));
+    const node = this.#file(path, "open");
+    return new MemoryReadable(node, () => this.#close(node));
   }
 
   createFile(path: RelPath, mode: number): WritableFile {
     const place = this.#vacancy(path, "open");
     const node: FileNode = { kind: "file", bytes: new Uint8Array(), size: 0, skipped: 0, ...this.#inode(mode) };
     this.#put(place, node);
-    return new MemoryWritable(node, this.#now);
+    return new MemoryWritable(node, this.#now, () => this.#close(node));
   }
 
   mkdir(path: RelPath, mode: number): void {
@@ -221,7 +226,7 @@ export class MemoryFs implements FileSystem {
     moved.ctimeNs = now;
     if (!target.node) return;
     target.node.ctimeNs = now;
-    target.node.nlink--;
+    this.#unlinked(target.node);
   }
 
   renameNew(from: RelPath, to: RelPath): void {
@@ -335,8 +340,16 @@ export class MemoryFs implements FileSystem {
   #inode(mode: number): Inode {
     const now = this.#now();
     const { uid, gid } = this.#user;
-    const ino = ++this.#lastIno;
-    return { ino, mode: mode & 0o7777, uid, gid, mtimeNs: now, ctimeNs: now, nlink: 1, xattrs: new Map() };
+    const ino = this.#freeInos.pop() ?? ++this.#lastIno;
+    return { ino, mode: mode & 0o7777, uid, gid, mtimeNs: now, ctimeNs: now, nlink: 1, open: 0, xattrs: new Map() };
+  }
+
+  #unlinked(node: Node): void {
+    if (--node.nlink === 0 && node.open === 0) this.#freeInos.push(node.ino);
+  }
+
+  #close(node: Node): void {
+    if (--node.open === 0 && node.nlink === 0) this.#freeInos.push(node.ino);
   }
 
   /** What is at `path`, or why nothing is. */
@@ -389,15 +402,18 @@ export class MemoryFs implements FileSystem {
     dir.mtimeNs = dir.ctimeNs = this.#now();
     if (!node) return;
     node.ctimeNs = dir.ctimeNs;
-    node.nlink--;
+    this.#unlinked(node);
   }
 }
 
 class MemoryReadable implements ReadableFile {
   #node: FileNode | undefined;
+  readonly #close: () => void;
 
-  constructor(node: FileNode) {
+  constructor(node: FileNode, close: () => void) {
     this.#node = node;
+    node.open++;
+    this.#close = close;
   }
 
   stat(): Stat {
@@ -412,18 +428,22 @@ class MemoryReadable implements ReadableFile {
   }
 
   [Symbol.dispose](): void {
+    if (this.#node) this.#close();
     this.#node = undefined;
   }
 }
 
 class MemoryWritable implements WritableFile {
   readonly #now: () => bigint;
+  readonly #close: () => void;
   #node: FileNode | undefined;
   #at = 0;
 
-  constructor(node: FileNode, now: () => bigint) {
+  constructor(node: FileNode, now: () => bigint, close: () => void) {
     this.#node = node;
+    node.open++;
     this.#now = now;
+    this.#close = close;
   }
 
   write(bytes: Uint8Array): void {
@@ -450,6 +470,7 @@ class MemoryWritable implements WritableFile {
   }
 
   [Symbol.dispose](): void {
+    if (this.#node) this.#close();
     this.#node = undefined;
   }
 }

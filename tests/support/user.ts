@@ -15,7 +15,7 @@ export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
   const some = all.filter(({ path }) => path !== ROOT).map(({ path }) => path);
   const fresh = () => joinPath(pick(random, dirs), pick(random, NAMES));
   const kindOf = (path: RelPath) => fs.lstat(path)?.kind;
-  switch (random(22)) {
+  switch (random(23)) {
     case 0:
     case 1:
     case 2: {
@@ -147,6 +147,17 @@ export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
       const path = pick(random, files), { mtimeNs } = fs.lstat(path)!;
       fs.setMeta(path, { mode: pick(random, [0o4755, 0o2755, 0o6711, 0o1644, 0o444]), mtimeNs });
       return [path];
+    }
+    case 21: {
+      // A step of a save that takes its time: an empty file, its content, its name.
+      const temp = joinPath(ROOT, "slow.tmp"), stat = fs.lstat(temp);
+      if (stat?.kind === "file" && stat.size > 0) {
+        const to = files.length > 0 && random(4) > 0 ? pick(random, files) : fresh();
+        return rename(fs, temp, to) ? [temp, to] : [];
+      }
+      if (stat && stat.kind !== "file") return [];
+      fs.writeFile(temp, stat ? content(random) : new Uint8Array());
+      return [temp];
     }
     default: {
       // A backup, as some editors make one: the file moves away, a new one takes its place.

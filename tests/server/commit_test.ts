@@ -1,0 +1,74 @@
+import { assertEquals } from "@std/assert";
+import { noAccounts } from "../../core/accounts.ts";
+import { parsePath, ROOT } from "../../core/path.ts";
+import { TreeIndex } from "../../core/tree_index.ts";
+import type { Step } from "../../core/types.ts";
+import type { IndexedStep } from "../../server/commit.ts";
+import { Mirror } from "../../server/mirror.ts";
+import { SLOT_DIR } from "../../server/places.ts";
+import { plain } from "../support/entries.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryFs } from "../support/memory_fs.ts";
+
+const path = parsePath;
+const park: Step = { op: "park", path: path("a"), slot: 0, stays: true };
+
+/** A mirror with the files a and b, and what commits made of it. */
+async function scene(): Promise<{ fs: MemoryFs; commit: (...steps: Step[]) => Promise<string[]> } & Disposable> {
+  const clock = new FakeClock();
+  const fs = new MemoryFs(clock.nowNs);
+  fs.writeFile(path("a"), "was a");
+  fs.writeFile(path("b"), "was b");
+  const index = new TreeIndex(":memory:");
+  const mirror = new Mirror({
+    fs,
+    accounts: noAccounts,
+    clock,
+    emit: () => {},
+    openIndex: () => index,
+    randomId: () => "00000000-0000-4000-8000-000000000001",
+    fsync: true,
+    name: "there:/mirror",
+  });
+  await mirror.open(true, () => Promise.resolve());
+  const commit = async (...steps: Step[]) => {
+    const { problems } = await mirror.commit(steps as IndexedStep[], new Set(), () => Promise.resolve());
+    // What the disk holds is what the index says, whatever the steps were.
+    const known = index.children(index.find(ROOT)!.id).map(({ name }) => name).sort();
+    assertEquals(known, Object.keys(fs.tree({ withoutPrivate: true })), "the index and the disk");
+    return problems.map(({ path, message }) => `${path}: ${message}`);
+  };
+  return { fs, commit, [Symbol.dispose]: () => index[Symbol.dispose]() };
+}
+
+function contents(fs: MemoryFs): Record<string, string | undefined> {
+  const entries = Object.entries(fs.tree({ withoutPrivate: true }));
+  return Object.fromEntries(entries.map(([name, { content, target }]) => [name, content ?? target]));
+}
+
+Deno.test("a file that was parked and stays to be seen goes with its slot where nothing has replaced it", async () => {
+  using world = await scene();
+  assertEquals(await world.commit(park, { op: "drop", slot: 0 }), []);
+  assertEquals(contents(world.fs), { b: "was b" });
+});
+
+Deno.test("a file that was parked and stays to be seen is not at both places once it has another", async () => {
+  using world = await scene();
+  assertEquals(await world.commit(park, { op: "unpark", slot: 0, below: ROOT, to: path("c") }), []);
+  assertEquals(contents(world.fs), { b: "was b", c: "was a" });
+});
+
+Deno.test("a file that was parked and stays to be seen goes back to its place from its slot", async () => {
+  using world = await scene();
+  assertEquals(await world.commit(park, { op: "unpark", slot: 0, below: ROOT, to: path("a") }), []);
+  assertEquals(contents(world.fs), { a: "was a", b: "was b" });
+  assertEquals(world.fs.list(SLOT_DIR), []);
+  assertEquals(world.fs.lstat(path("a"))!.nlink, 1);
+});
+
+Deno.test("what replaced a file that was parked stays when the slot is emptied", async () => {
+  using world = await scene();
+  const entry = { kind: "symlink", target: "elsewhere", ...plain(0o777, 1n) } as const;
+  assertEquals(await world.commit(park, { op: "symlink", path: path("a"), entry }, { op: "drop", slot: 0 }), []);
+  assertEquals(contents(world.fs), { a: "elsewhere", b: "was b" });
+});
