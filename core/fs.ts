@@ -8,6 +8,9 @@ import { joinPath, type RelPath } from "./path.ts";
 /** In the place of a user or group number: none is known, or it is to stay as it is. */
 export const NO_ID = 0xffff_ffff;
 
+/** The mode bits with which a program runs as the user, or the group, that owns it. */
+export const SETUID = 0o4000, SETGID = 0o2000;
+
 /** What the file system says about an entry. */
 export interface Stat {
   /** "other": devices, sockets, FIFOs, which dirsync does not mirror. */

@@ -1,6 +1,6 @@
 // Files that the POSIX layer has open.
 
-import type { Meta, ReadableFile, Stat, WritableFile } from "./fs.ts";
+import { type Meta, type ReadableFile, SETGID, SETUID, type Stat, type WritableFile } from "./fs.ts";
 import { E } from "./libc.ts";
 import type { PosixDirs } from "./posix_dirs.ts";
 
@@ -65,10 +65,12 @@ export class PosixReadable extends OpenFile implements ReadableFile {
   }
 }
 
+const UNKNOWN = -1;
+
 /** A new file open for writing. */
 export class PosixWritable extends OpenFile implements WritableFile {
   #size = 0;
-  /** The mode that is to be, and the one that is. */
+  /** The mode that is to be, and the one that is, or UNKNOWN. */
   readonly #mode: number;
   #has: number;
 
@@ -81,6 +83,7 @@ export class PosixWritable extends OpenFile implements WritableFile {
 
   write(bytes: Uint8Array): void {
     const { fd, dirs: { libc: { call } } } = this;
+    this.#changing();
     for (let done = 0; done < bytes.length;) {
       const part = done === 0 ? bytes : bytes.subarray(done);
       const at = this.#size;
@@ -92,6 +95,7 @@ export class PosixWritable extends OpenFile implements WritableFile {
 
   skip(length: number): void {
     const { fd } = this;
+    this.#changing();
     this.#size += length;
     this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
   }
@@ -107,5 +111,10 @@ export class PosixWritable extends OpenFile implements WritableFile {
   sync(): void {
     const { fd } = this;
     this.uninterrupted("fsync", () => this.dirs.libc.call.fsync(fd));
+  }
+
+  /** Whoever is not root takes setuid and setgid away with a change of the content. */
+  #changing(): void {
+    if ((this.#has & (SETUID | SETGID)) !== 0) this.#has = UNKNOWN;
   }
 }

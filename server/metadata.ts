@@ -2,14 +2,11 @@
 // which keeps what is wanted beside what lstat said: nothing is forgotten, and once somebody with the right serves the mirror
 // it can be set.
 
-import type { FileSystem, Meta, Stat, Xattrs } from "../core/fs.ts";
+import { type FileSystem, type Meta, SETGID, SETUID, type Stat, type Xattrs } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Attributes, Digest, Kind } from "../core/types.ts";
 import { decodeXattrs, mapAccounts } from "../core/xattrs.ts";
 import { isKnown, type Owners } from "./owners.ts";
-
-const SETUID = 0o4000;
-const SETGID = 0o2000;
 
 /** What metadata are set with. */
 export interface MetadataDeps {

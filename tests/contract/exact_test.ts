@@ -1,0 +1,232 @@
+// What goes beyond the contract that every layer keeps: owners, hard links, holes, extended attributes, names of any bytes,
+// paths of any length. A layer is held to what its features promise.
+
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { type FileSystem, NO_ID } from "../../core/fs.ts";
+import { loadLibc } from "../../core/libc.ts";
+import { joinPath, parsePath as p, type RelPath, ROOT } from "../../core/path.ts";
+import { PortableFs } from "../../core/portable_fs.ts";
+import { PosixFs } from "../../core/posix_fs.ts";
+import { MemoryFs } from "../support/memory_fs.ts";
+import { TempDir } from "../support/temp_dir.ts";
+
+const BLOCK = 1 << 16;
+const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
+const libc = loadLibc();
+
+interface Layer {
+  readonly name: string;
+  readonly make: (dir: string) => FileSystem & Partial<Disposable>;
+  /** Files lie in a real directory. */
+  readonly real: boolean;
+  /** Names and paths may be whatever the kernel takes. */
+  readonly anyName: boolean;
+}
+
+const LAYERS: readonly Layer[] = [
+  { name: "MemoryFs", make: () => new MemoryFs(clock()), real: false, anyName: true },
+  { name: "PortableFs", make: (dir) => new PortableFs(dir), real: true, anyName: false },
+  ...(libc
+    ? [false, true].map((walk) => ({
+      name: walk ? "PosixFs, name by name" : "PosixFs",
+      make: (dir: string) => new PosixFs(dir, libc, { walk }),
+      real: true,
+      anyName: true,
+    }))
+    : []),
+];
+
+function clock(): () => bigint {
+  let now = 1_700_000_000_000_000_000n;
+  return () => now += 1_000n;
+}
+
+/** Registers a test for each layer that `suits`. */
+function test(
+  title: string,
+  body: (fs: FileSystem, dir: string) => void,
+  suits: (layer: Layer) => boolean = () => true,
+) {
+  for (const layer of LAYERS) {
+    Deno.test({
+      name: `${layer.name}: ${title}`,
+      ignore: !suits(layer),
+      fn() {
+        using dir = new TempDir();
+        const fs = layer.make(dir.path);
+        try {
+          body(fs, dir.path);
+        } finally {
+          fs[Symbol.dispose]?.();
+        }
+      },
+    });
+  }
+}
+
+function write(fs: FileSystem, path: RelPath, text = ""): void {
+  using file = fs.createFile(path, 0o644);
+  file.write(new TextEncoder().encode(text));
+}
+
+function read(fs: FileSystem, path: RelPath): Uint8Array {
+  using file = fs.openFile(path);
+  const bytes = new Uint8Array(file.stat().size);
+  assertEquals(file.readAt(0, bytes), bytes.length);
+  return bytes;
+}
+
+test("renameNew() goes only where nothing is", (fs) => {
+  write(fs, p("a"), "a");
+  write(fs, p("b"), "b");
+  fs.mkdir(p("d"), 0o755);
+  fs.symlink(p("link"), "nowhere");
+  for (const taken of ["b", "d", "link"]) {
+    assertThrows(() => fs.renameNew(p("a"), p(taken)), Deno.errors.AlreadyExists);
+  }
+  assertThrows(() => fs.renameNew(p("gone"), p("e")), Deno.errors.NotFound);
+  fs.renameNew(p("a"), p("d/a"));
+  fs.renameNew(p("d"), p("e"));
+  assertEquals(fs.list(ROOT).map(({ name }) => name).sort(), ["b", "e", "link"]);
+  assertEquals(read(fs, p("e/a")), Uint8Array.of(97));
+});
+
+test("the names of a file are counted, and gone ones are not", (fs) => {
+  write(fs, p("a"));
+  assertEquals(fs.lstat(p("a"))!.nlink, 1);
+  fs.link(p("a"), p("b"));
+  fs.link(p("a"), p("c"));
+  assertEquals(["a", "b", "c"].map((name) => fs.lstat(p(name))!.nlink), [3, 3, 3]);
+  assertEquals(fs.list(ROOT).map(({ stat }) => stat.nlink), [3, 3, 3]);
+  fs.unlink(p("b"));
+  write(fs, p("new"));
+  fs.rename(p("new"), p("c"));
+  assertEquals(fs.lstat(p("a"))!.nlink, 1);
+}, ({ name }) => Deno.build.os !== "windows" || name === "MemoryFs");
+
+test("skip() makes zeros that are there at once, in the middle and at the end, and takes no room for them", (fs) => {
+  const size = 100 * BLOCK;
+  using file = fs.createFile(p("f"), 0o644);
+  file.skip(3 * BLOCK);
+  assertEquals(fs.lstat(p("f"))!.size, 3 * BLOCK);
+  file.write(Uint8Array.of(1, 2));
+  file.skip(size - 3 * BLOCK - 2);
+  file.sync();
+  file.setMeta({ mtimeNs: 5_000_000n });
+  const bytes = read(fs, p("f"));
+  assertEquals([bytes.length, bytes[3 * BLOCK], bytes[3 * BLOCK + 1]], [size, 1, 2]);
+  assertEquals(bytes.reduce((sum, byte) => sum + byte), 3);
+  const stat = fs.lstat(p("f"))!;
+  assertEquals([stat.size, stat.mtimeNs], [size, 5_000_000n]);
+  // Windows' holes have to be asked for, and Wine knows none.
+  if (Deno.build.os !== "windows") assert(stat.allocated < 10 * BLOCK, `${stat.allocated} bytes`);
+});
+
+test("skip() and write() may be mixed in any way", (fs) => {
+  const expected: number[] = [];
+  {
+    using file = fs.createFile(p("f"), 0o644);
+    for (const [i, zeros] of [[0, 5], [3, 0], [1, 1], [2, 4096], [0, 0], [7, 3]] as const) {
+      file.write(new Uint8Array(i).fill(9));
+      file.skip(zeros);
+      expected.push(...Array(i).fill(9), ...Array(zeros).fill(0));
+    }
+  }
+  assertEquals([...read(fs, p("f"))], expected);
+});
+
+test("chown() gives files, directories and symbolic links themselves away, both ids or one", (fs) => {
+  write(fs, p("target"));
+  fs.mkdir(p("d"), 0o755);
+  fs.symlink(p("link"), "target");
+  const target = fs.lstat(p("target"))!;
+  for (const path of ["link", "d"]) {
+    fs.chown(p(path), 1234, 2345);
+    assertEquals([fs.lstat(p(path))!.uid, fs.lstat(p(path))!.gid], [1234, 2345]);
+    fs.chown(p(path), NO_ID, 77);
+    fs.chown(p(path), 88, NO_ID);
+    assertEquals([fs.lstat(p(path))!.uid, fs.lstat(p(path))!.gid], [88, 77]);
+  }
+  assertEquals(fs.lstat(p("target")), target);
+  assertThrows(() => fs.chown(p("gone"), 1, 1), Deno.errors.NotFound);
+}, ({ name }) => isRoot || name === "MemoryFs");
+
+test("extended attributes come back as they were set, and go", (fs) => {
+  const big = new Uint8Array(2000).map((_, i) => i);
+  write(fs, p("f"));
+  fs.mkdir(p("d"), 0o755);
+  for (const path of ["f", "d"]) {
+    const some = new Map([["user.a", big], ["user.é\n", Uint8Array.of(0, 255)], ["user.empty", new Uint8Array()]]);
+    fs.setXattrs(p(path), some);
+    assertEquals(new Map([...fs.xattrs(p(path))].sort()), new Map([...some].sort()));
+    const before = fs.lstat(p(path))!.ctimeNs;
+    fs.setXattrs(p(path), new Map([["user.a", Uint8Array.of(1)]]));
+    assertEquals([...fs.xattrs(p(path))], [["user.a", Uint8Array.of(1)]]);
+    assertNotEquals(fs.lstat(p(path))!.ctimeNs, before);
+    fs.setXattrs(p(path), new Map());
+    assertEquals(fs.xattrs(p(path)).size, 0);
+  }
+}, ({ name }) => name !== "PortableFs");
+
+test("extended attributes can be set on what nobody may write or read, which then is so still", (fs) => {
+  for (const mode of [0o444, 0, 0o4555]) {
+    const path = p(`f${mode}`);
+    write(fs, path);
+    fs.setMeta(path, { mode, mtimeNs: 1_000_000_007n });
+    fs.setXattrs(path, new Map([["user.a", Uint8Array.of(1)]]));
+    assertEquals(fs.lstat(path)!.mode, mode);
+    // Who may not read a file may not read its attributes either.
+    fs.setMeta(path, { mode: 0o600, mtimeNs: 1n });
+    assertEquals([...fs.xattrs(path)], [["user.a", Uint8Array.of(1)]]);
+  }
+}, ({ name }) => name !== "PortableFs");
+
+test("symbolic links have no extended attributes, and what they lead to keeps its own", (fs) => {
+  write(fs, p("f"));
+  fs.setXattrs(p("f"), new Map([["user.a", Uint8Array.of(1)]]));
+  fs.symlink(p("link"), "f");
+  fs.setXattrs(p("link"), new Map());
+  assertEquals(fs.xattrs(p("link")).size, 0);
+  assertEquals(fs.xattrs(p("f")).size, 1);
+}, ({ name }) => name !== "PortableFs");
+
+test("names and targets of any bytes are carried as they are", (fs) => {
+  const odd = ["a\udcff", "\udc80", "e\udcc3\u0301", "\udce2\udc82"].map((name) => joinPath(ROOT, name));
+  for (const path of odd) write(fs, path, path);
+  fs.symlink(p("link"), "t\udcff/\udcfe");
+  assertEquals(fs.readLink(p("link")), "t\udcff/\udcfe");
+  const names = fs.list(ROOT).map(({ name }) => name).sort();
+  assertEquals(names, [...odd.map(String), "link"].sort());
+  fs.rename(odd[0]!, joinPath(ROOT, "b\udcfe"));
+  fs.mkdir(joinPath(ROOT, "d\udcff"), 0o755);
+  fs.rename(odd[1]!, joinPath(joinPath(ROOT, "d\udcff"), "\udc81"));
+  assertEquals(fs.list(joinPath(ROOT, "d\udcff")).map(({ name }) => name), ["\udc81"]);
+  for (const path of odd.slice(2)) fs.unlink(path);
+}, ({ anyName, real }) => anyName && (!real || Deno.build.os === "linux"));
+
+test("a path may be longer than the kernel takes at once", (fs) => {
+  const name = "n".repeat(200);
+  let dir: RelPath = ROOT;
+  while (dir.length < 9000) fs.mkdir(dir = joinPath(dir, name), 0o755);
+  const file = joinPath(dir, "file"), other = joinPath(dir, "other");
+  write(fs, file, "deep");
+  fs.link(file, other);
+  fs.setMeta(file, { mode: 0o600, mtimeNs: 42_000_000n });
+  fs.rename(other, joinPath(ROOT, "other"));
+  fs.symlink(joinPath(dir, "link"), "file");
+  assertEquals(new TextDecoder().decode(read(fs, file)), "deep");
+  assertEquals(fs.list(dir).map(({ name }) => name).sort(), ["file", "link"]);
+  assertEquals(fs.lstat(p("other"))!.mtimeNs, 42_000_000n);
+  assertEquals(fs.readLink(joinPath(dir, "link")), "file");
+  fs.unlink(joinPath(dir, "link"));
+  fs.unlink(file);
+  for (; dir !== ROOT; dir = (dir.length <= 200 ? ROOT : dir.slice(0, -201)) as RelPath) fs.rmdir(dir);
+  assertEquals(fs.list(ROOT).map(({ name }) => name), ["other"]);
+}, ({ anyName }) => anyName);
+
+test("twins of a name, composed and not, upper and lower case, are two names", (fs) => {
+  const names = ["é", "e\u0301", "A", "a"];
+  for (const name of names) write(fs, p(name), name);
+  assertEquals(fs.list(ROOT).map(({ name }) => name).sort(), [...names].sort());
+  for (const name of names) assertEquals(new TextDecoder().decode(read(fs, p(name))), name);
+}, ({ real }) => !real || Deno.build.os === "linux");
