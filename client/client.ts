@@ -9,11 +9,8 @@ import { IgnoreRules } from "../core/ignore.ts";
 import type { ClientOptions } from "../core/options.ts";
 import { sourceFolder, stateFolder } from "../core/state.ts";
 import { dial } from "./dial.ts";
-import { relative, watch } from "./watch.ts";
+import { poll, POLL_MS, relative, watch } from "./watch.ts";
 import type { ClientNote, ClientRequest, ClientStart } from "./worker.ts";
-
-/** Where watching is not possible, the whole source is looked at this often (ms). */
-const POLL_MS = 10_000;
 
 /** What a client is given by main.ts. */
 export interface ClientDeps {
@@ -83,10 +80,7 @@ function watchOrPoll(dir: string, host: Host, emit: Emit, clock: Clock, signal: 
       event: "warning",
       message: `cannot watch ${dir} (${reason}); the whole of it is looked at every ${often} instead`,
     });
-    while (!signal.aborted) {
-      await clock.sleep(POLL_MS, signal);
-      if (!signal.aborted) dirty(undefined);
-    }
+    await poll(dirty, clock, signal);
   };
   watch(dir, { dirty, failed }, clock, signal);
 }

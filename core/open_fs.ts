@@ -2,7 +2,7 @@
 
 import { type Accounts, noAccounts } from "./accounts.ts";
 import type { FileSystem } from "./fs.ts";
-import { loadLibc } from "./libc.ts";
+import { type Libc, loadLibc } from "./libc.ts";
 import { PortableFs } from "./portable_fs.ts";
 import { PosixAccounts } from "./posix_accounts.ts";
 import { PosixFs } from "./posix_fs.ts";
@@ -10,9 +10,14 @@ import { PosixFs } from "./posix_fs.ts";
 /** Set to "portable", this variable makes Linux do without its own calls: for tests, and where they should fail. */
 const LAYER_VARIABLE = "DIRSYNC_FS";
 
+/** Linux's own calls, where they can be had and are wanted. */
+export function ownCalls(): Libc | undefined {
+  return Deno.env.get(LAYER_VARIABLE) === "portable" ? undefined : loadLibc();
+}
+
 /** Opens the tree below `root` (absolute, its symbolic links resolved). */
 export function openFs(root: string): FileSystem {
-  const libc = Deno.env.get(LAYER_VARIABLE) === "portable" ? undefined : loadLibc();
+  const libc = ownCalls();
   return libc ? new PosixFs(root, libc) : new PortableFs(root);
 }
 

@@ -39,12 +39,14 @@ const UNREACHABLE: Stat = {
   nlink: 1,
 };
 
-const LACKS = ["times below a millisecond", "names that are not UTF-8", "extended attributes"];
+const UNSEEN = "the sight of changes that leave a file's size and time as they were";
+const LACKS = ["times below a millisecond", "names that are not UTF-8", "extended attributes", UNSEEN];
 const LACKS_ON_WINDOWS = [
   "times below a millisecond",
   "permission bits",
   "owners",
   "names that Windows does not allow",
+  UNSEEN,
 ];
 
 /** The directory tree below one directory of this machine. */
@@ -371,14 +373,18 @@ function modeOf(info: Deno.FileInfo): number {
 }
 
 function toDate(timeNs: bigint): Date {
-  return new Date(Number(timeNs / NS_PER_MS));
+  return new Date(floorMs(timeNs));
+}
+
+function floorMs(timeNs: bigint): number {
+  return Number((timeNs - (timeNs % NS_PER_MS + NS_PER_MS) % NS_PER_MS) / NS_PER_MS);
 }
 
 function setLinkTime(at: string, timeNs: bigint): void {
-  const ms = Number(timeNs / NS_PER_MS);
+  const ms = floorMs(timeNs);
   // `lutimesSync` rounds towards zero, and ms/1000 is often a little too small: 0.2 us more sets the millisecond meant.
   // A negative number it takes for "now", a negative Date only in whole seconds.
-  const time = ms < 0 ? new Date(ms) : ms / 1000 + 2e-7;
+  const time = ms < 0 ? new Date(Math.floor(ms / 1000) * 1000) : ms / 1000 + 2e-7;
   nodeFs.lutimesSync(at, time, time);
 }
 

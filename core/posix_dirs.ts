@@ -116,6 +116,48 @@ export class PosixDirs implements Disposable {
     return fd;
   }
 
+  /** Opens a directory to be read; a symbolic link to one is none. The caller closes it. */
+  openDir(dir: RelPath, call: string): number {
+    const { O_DIRECTORY, O_NOFOLLOW } = this.libc.machine;
+    const { fd, name } = this.parentOf(dir, call);
+    return this.check(
+      this.libc.call.openat(fd, name, C.O_RDONLY | C.O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW, 0),
+      call,
+      dir,
+    );
+  }
+
+  /**
+   * Reads a directory.
+   * @param visit Gets the handle of the directory, a name's address and end in the scratch memory, and the kind that the file
+   * system tells with it (DT_UNKNOWN where it tells none); it must not use the large room.
+   */
+  entries(dir: RelPath, visit: (fd: number, name: number, end: number, type: number) => void): void {
+    const { call, machine } = this.libc;
+    const { bytes, view } = this;
+    const fd = this.openDir(dir, "readdir");
+    try {
+      for (;;) {
+        const got = call.syscall(machine.SYS_getdents64, fd, this.base + LARGE, LARGE_BYTES, 0, 0);
+        // A directory that is removed while it is read has no entries.
+        if (got === 0 || got < 0 && this.libc.errno() === E.ENOENT) return;
+        this.check(got, "readdir", dir);
+        for (let at = LARGE; at < LARGE + got;) {
+          const next = at + view.getUint16(at + 16, true);
+          // 8 bytes inode, 8 offset, 2 length, 1 type, then the name and NUL.
+          const type = bytes[at + 18]!, name = at + 19;
+          at = next;
+          if (bytes[name] === 0x2e && (bytes[name + 1] === 0 || bytes[name + 1] === 0x2e && bytes[name + 2] === 0)) {
+            continue;
+          }
+          visit(fd, name, bytes.indexOf(0, name), type);
+        }
+      }
+    } finally {
+      call.close(fd);
+    }
+  }
+
   /** Closes the handles that are kept: directories have moved or gone. */
   forget(): void {
     for (const fd of this.#kept.values()) this.libc.call.close(fd);

@@ -8,6 +8,7 @@ import { parentOf, type RelPath, ROOT } from "./path.ts";
 import { LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
 import { PosixReadable, PosixWritable } from "./posix_files.ts";
 import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
+import { ACCESS_LIST } from "./xattrs.ts";
 
 const SPECIAL_BITS = 0o7000;
 const NOFOLLOW = C.AT_SYMLINK_NOFOLLOW | C.AT_STATX_DONT_SYNC;
@@ -52,34 +53,15 @@ export class PosixFs implements FileSystem, Disposable {
 
   list(dir: RelPath): Listed[] {
     const dirs = this.#dirs;
-    const { libc: { machine }, bytes, view, base } = dirs;
-    const fd = this.#openDir(dir, "readdir");
     const listed: Listed[] = [];
-    try {
-      for (;;) {
-        const got = this.#call.syscall(machine.SYS_getdents64, fd, base + LARGE, LARGE_BYTES, 0, 0);
-        // A directory that is removed while it is read has no entries.
-        if (got === 0 || got < 0 && dirs.libc.errno() === E.ENOENT) return listed;
-        dirs.check(got, "readdir", dir);
-        for (let at = LARGE; at < LARGE + got;) {
-          const next = at + view.getUint16(at + 16, true);
-          // 8 bytes inode, 8 offset, 2 length, 1 type, then the name and NUL.
-          const name = at + 19;
-          at = next;
-          if (bytes[name] === 0x2e && (bytes[name + 1] === 0 || bytes[name + 1] === 0x2e && bytes[name + 2] === 0)) {
-            continue;
-          }
-          const errno = dirs.statx(fd, base + name, NOFOLLOW);
-          if (errno === E.ENOENT) continue;
-          const end = bytes.indexOf(0, name);
-          const text = dirs.read(name, end);
-          if (errno !== 0) throw errorOf(errno, "lstat", text);
-          listed.push({ name: text, stat: this.#stat() });
-        }
-      }
-    } finally {
-      this.#call.close(fd);
-    }
+    dirs.entries(dir, (fd, name, end) => {
+      const errno = dirs.statx(fd, dirs.base + name, NOFOLLOW);
+      if (errno === E.ENOENT) return;
+      const text = dirs.read(name, end);
+      if (errno !== 0) throw errorOf(errno, "lstat", text);
+      listed.push({ name: text, stat: this.#stat() });
+    });
+    return listed;
   }
 
   lstat(path: RelPath): Stat | undefined {
@@ -214,17 +196,18 @@ export class PosixFs implements FileSystem, Disposable {
     try {
       set();
     } catch (error) {
-      // Attributes of users are written as content is: a file that is read-only for us is made writable for the moment.
+      // Attributes of users are read and written as content is: what is closed to us is opened for the moment.
       const stat = this.lstat(path);
-      if ((error as { code?: unknown }).code !== "EACCES" || !stat || (stat.mode & 0o200) !== 0) throw error;
-      this.setMeta(path, { mode: stat.mode | 0o200, mtimeNs: stat.mtimeNs });
+      if ((error as { code?: unknown }).code !== "EACCES" || !stat || (stat.mode & 0o600) === 0o600) throw error;
+      this.setMeta(path, { mode: stat.mode | 0o600, mtimeNs: stat.mtimeNs });
       set();
-      this.setMeta(path, { mode: stat.mode, mtimeNs: stat.mtimeNs });
+      // An access list has set the mode.
+      if (!xattrs.has(ACCESS_LIST)) this.setMeta(path, { mode: stat.mode, mtimeNs: stat.mtimeNs });
     }
   }
 
   syncDir(dir: RelPath): void {
-    const fd = this.#openDir(dir, "open");
+    const fd = this.#dirs.openDir(dir, "open");
     const failed = this.#call.fsync(fd) < 0;
     const error = failed ? this.#dirs.error("fsync", dir) : undefined;
     this.#call.close(fd);
@@ -232,19 +215,11 @@ export class PosixFs implements FileSystem, Disposable {
   }
 
   syncAll(): void {
-    const fd = this.#openDir(ROOT, "open");
+    const fd = this.#dirs.openDir(ROOT, "open");
     const failed = this.#call.syncfs(fd) < 0;
     const error = failed ? this.#dirs.error("syncfs", ROOT) : undefined;
     this.#call.close(fd);
     if (error) throw error;
-  }
-
-  /** A handle of a directory that can be read; a symbolic link to one is no directory. */
-  #openDir(dir: RelPath, call: string): number {
-    const dirs = this.#dirs;
-    const flags = C.O_RDONLY | C.O_CLOEXEC | dirs.libc.machine.O_DIRECTORY | dirs.libc.machine.O_NOFOLLOW;
-    const { fd, name } = dirs.parentOf(dir, call);
-    return dirs.check(this.#call.openat(fd, name, flags, 0), call, dir);
   }
 
   /** Sets the mode of an entry, of a symbolic link nothing. */

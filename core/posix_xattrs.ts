@@ -32,7 +32,9 @@ export function writeXattrs(dirs: PosixDirs, at: number, path: string, xattrs: X
       throw dirs.error("removexattr", path);
     }
   }
-  for (const [name, value] of xattrs) {
+  // An access list may take from us the right to write anything else.
+  const lists = [...xattrs].filter(([name]) => !name.startsWith("user."));
+  for (const [name, value] of [...[...xattrs].filter(([name]) => name.startsWith("user.")), ...lists]) {
     if (isEqual(now.get(name), value)) continue;
     if (value.length > LARGE_BYTES) throw errorOf(E.ERANGE, "setxattr", path);
     dirs.bytes.set(value, LARGE);

@@ -7,7 +7,8 @@ import { ProblemError, ProtocolError } from "./errors.ts";
 import type { Xattrs } from "./fs.ts";
 import { MAX_NAME_BYTES, MAX_XATTR_BYTES, MAX_XATTRS_BYTES } from "./limits.ts";
 
-const ACCESS_LIST = "system.posix_acl_access";
+/** The attribute that is the access list of a file or directory; it says what the mode says, and more. */
+export const ACCESS_LIST = "system.posix_acl_access";
 const DEFAULT_LIST = "system.posix_acl_default";
 
 /** Whether an attribute of this name is mirrored: those of users, and access control lists. */

@@ -67,7 +67,7 @@ export class Commit {
     try {
       this.#run(step);
     } catch (error) {
-      const path = pathOf(step);
+      const path = this.#pathOf(step);
       if (step.op === "file") discard(this.#fs, step.at);
       this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       this.doubtful.add(parentOf(path));
@@ -130,9 +130,8 @@ export class Commit {
   #mkdir(path: RelPath, entry: DirEntry): void {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
     const id = this.#put(path, entry, () => this.#fs.mkdir(path, entry.mode & 0o777 | 0o700));
-    // It inherits access lists from a directory that has such.
-    const above = this.#index.get(this.#index.get(id)!.parent)!.entry;
-    this.#touched.set(id, above.xattrs === "" ? "" : undefined);
+    // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
+    this.#touched.set(id, this.#touched.get(this.#index.get(id)!.parent) === "" ? "" : undefined);
   }
 
   #symlink(path: RelPath, entry: SymlinkEntry): void {
@@ -219,7 +218,7 @@ export class Commit {
       throw new ProblemError("something is in its place");
     }
     this.#touch(node.parent);
-    this.#writing([parentOf(from), parentOf(to)], () => {
+    this.#writing([parentOf(from), parentOf(to), from], () => {
       if (old?.seen && old.seen.ino === node.seen?.ino) replace(this.#fs, from, to);
       else this.#place(from, to, !old);
     });
@@ -234,7 +233,7 @@ export class Commit {
     const node = this.#require(path);
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
     this.#touch(node.parent);
-    this.#writing([parentOf(path)], () => {
+    this.#writing([parentOf(path), path], () => {
       if (stays && node.entry.kind === "file") this.#fs.link(path, slotPath(slot));
       else this.#fs.rename(path, slotPath(slot));
     });
@@ -399,7 +398,7 @@ export class Commit {
     return node;
   }
 
-  /** Does something in directories that may have to be made writable for it. */
+  /** Does something in directories that may have to be made writable for it; what a directory is in is written in it as well. */
   #writing(dirs: readonly RelPath[], what: () => void): void {
     try {
       what();
@@ -411,6 +410,12 @@ export class Commit {
       }
       what();
     }
+  }
+
+  /** What a step is about, for people: of what is in a slot, where it was. */
+  #pathOf(step: CommitStep): RelPath {
+    if (step.op === "drop") return this.#parked.from.get(step.slot) ?? ROOT;
+    return step.op === "move" || step.op === "unpark" ? step.to : step.path;
   }
 
   #freeSlot(): number {
@@ -437,11 +442,6 @@ function discard(fs: FileSystem, at: RelPath): void {
   } catch {
     // It may have been renamed already.
   }
-}
-
-function pathOf(step: CommitStep): RelPath {
-  if (step.op === "drop") return slotPath(step.slot);
-  return step.op === "move" || step.op === "unpark" ? step.to : step.path;
 }
 
 /** Removes whatever is at `path`, also out of directories that nobody may write to. */

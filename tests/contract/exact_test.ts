@@ -181,6 +181,26 @@ test("extended attributes can be set on what nobody may write or read, which the
   }
 }, ({ name }) => name !== "PortableFs");
 
+test("an access list that forbids its owner to write does not keep other attributes away", (fs) => {
+  // Version 2, then tag, permissions and id of: owner r-x, user 1000 rwx, group r--, mask ---, others ---.
+  const lines = [[1, 5, -1], [2, 7, 1000], [4, 4, -1], [16, 0, -1], [32, 0, -1]];
+  const list = new Uint8Array(4 + 8 * lines.length);
+  const view = new DataView(list.buffer);
+  view.setUint32(0, 2, true);
+  for (const [i, [tag, bits, id]] of lines.entries()) {
+    view.setUint16(4 + 8 * i, tag!, true);
+    view.setUint16(6 + 8 * i, bits!, true);
+    view.setInt32(8 + 8 * i, id!, true);
+  }
+  write(fs, p("f"));
+  for (const byte of [1, 2]) {
+    const xattrs = new Map([["system.posix_acl_access", list], ["user.a", Uint8Array.of(byte)]]);
+    fs.setXattrs(p("f"), xattrs);
+    assertEquals(new Map([...fs.xattrs(p("f"))].sort()), xattrs);
+    assertEquals(fs.lstat(p("f"))!.mode, 0o500);
+  }
+}, ({ name, real }) => real && name !== "PortableFs");
+
 test("symbolic links have no extended attributes, and what they lead to keeps its own", (fs) => {
   write(fs, p("f"));
   fs.setXattrs(p("f"), new Map([["user.a", Uint8Array.of(1)]]));

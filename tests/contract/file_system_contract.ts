@@ -627,6 +627,12 @@ function metaTests(test: Register): void {
     }
     fs.setMeta(p("file"), { mtimeNs: -1_500_000_000n });
     assertEquals(fs.lstat(p("file"))!.mtimeNs, -1_500_000_000n);
+    // Cut off means earlier, before 1970 as well.
+    fs.setMeta(p("file"), { mtimeNs: -1_500_000_001n });
+    const { timeStepNs } = fs.features;
+    assertEquals(fs.lstat(p("file"))!.mtimeNs, -1_500_000_001n - (timeStepNs - 1n));
+    fs.setMeta(p("link"), { mtimeNs: -1_500_000_001n });
+    assert(fs.lstat(p("link"))!.mtimeNs <= -1_500_000_001n);
   }, { ignore: !POSIX });
 
   test("setMeta() sets the time of the root", (fs) => {

@@ -1,6 +1,6 @@
 // A scene for end-to-end tests: a source, a mirror, a state folder, and processes that are ended with it.
 
-import { FROM_SOURCE, run, Running, startServer } from "./program.ts";
+import { FROM_SOURCE, type Program, run, Running, startServer } from "./program.ts";
 import { TempDir } from "./temp_dir.ts";
 import { untilEqual } from "./trees.ts";
 
@@ -10,9 +10,12 @@ export class Scene implements AsyncDisposable {
   readonly source = `${this.#dir.path}/source`;
   readonly mirror = `${this.#dir.path}/mirror`;
   state = `${this.#dir.path}/state`;
+  readonly #program: Program;
   readonly #running: Running[] = [];
 
-  constructor() {
+  /** @param program How the program is started. */
+  constructor(program: Program = FROM_SOURCE) {
+    this.#program = program;
     Deno.mkdirSync(this.source);
   }
 
@@ -44,14 +47,14 @@ export class Scene implements AsyncDisposable {
 
   /** Starts a server for the mirror. @returns It and its address. */
   async server(address = "127.0.0.1:0"): Promise<{ server: Running; address: string }> {
-    const started = await startServer(FROM_SOURCE, [this.mirror, "-i", address]);
+    const started = await startServer(this.#program, [this.mirror, "-i", address]);
     this.#running.push(started.server);
     return started;
   }
 
   /** Starts a live client. */
   client(address: string, ...args: string[]): Running {
-    const client = new Running(FROM_SOURCE, ["client", this.source, "-s", address, "--state", this.state, ...args]);
+    const client = new Running(this.#program, ["client", this.source, "-s", address, "--state", this.state, ...args]);
     this.#running.push(client);
     return client;
   }
@@ -64,7 +67,7 @@ export class Scene implements AsyncDisposable {
 
   /** Runs the program to its end without --json. */
   run(...args: string[]): ReturnType<typeof run> {
-    return run(FROM_SOURCE, args, { cwd: this.path });
+    return run(this.#program, args, { cwd: this.path });
   }
 
   /** Waits until the mirror is equal to the source. */
