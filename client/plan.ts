@@ -144,7 +144,6 @@ export class Planner {
     const name = nameOf(path);
     let node = index.child(parent, name);
     if (node && this.#deps.attributes.isSame(node, stat)) return;
-    const wasThere = node !== undefined;
     if (!node || !isSameInode(node, stat)) {
       const moved = this.#movable(stat, path);
       if (node && this.#mustLeave(node, stat, moved)) {
@@ -155,7 +154,7 @@ export class Planner {
     }
     if (stat.kind !== "dir") {
       yield* this.#leaf(path, stat, parent, node);
-      if (wasThere && hasNames(stat) && !this.#amongNames) yield* this.#otherNames(path, stat);
+      if (hasNames(stat) && !this.#amongNames) yield* this.#otherNames(path, stat);
     } else if (node) yield* this.#meta(path, node, stat);
     else yield* this.#make(path, parent, stat, { kind: "dir", ...this.#deps.attributes.of(path, stat, undefined) });
   }
@@ -180,12 +179,13 @@ export class Planner {
   /** Another name of the same file that the mirror has, or will have, just as it is here. */
   *#twin(path: RelPath, stat: Stat): Generator<Planned, RelPath | undefined> {
     const { attributes, problem } = this.#deps;
-    const twins = [...this.#namesOf(path, stat)];
-    const same = twins.find(({ node }) => attributes.isTwin(node, stat));
+    const [same] = this.#namesOf(path, stat, (node) => attributes.isTwin(node, stat));
     if (same || this.#amongNames) return same?.path;
     // Where only the status has changed, as it does with every name that comes or goes, to look is cheaper than to send.
-    const like = twins.find(({ node: { seen, entry } }) =>
-      seen?.mtimeNs === stat.mtimeNs && (entry.kind !== "file" || entry.size === stat.size)
+    const [like] = this.#namesOf(
+      path,
+      stat,
+      ({ seen, entry }) => seen?.mtimeNs === stat.mtimeNs && (entry.kind !== "file" || entry.size === stat.size),
     );
     if (!like) return undefined;
     this.#amongNames = true;
@@ -203,19 +203,19 @@ export class Planner {
   *#otherNames(path: RelPath, stat: Stat): Generator<Planned> {
     this.#amongNames = true;
     try {
-      for (const { path: other, node } of [...this.#namesOf(path, stat)]) {
-        if (!this.#deps.attributes.isTwin(node, stat)) yield* this.#place(other, stat);
-      }
+      const isOdd = (node: Node) => !this.#deps.attributes.isTwin(node, stat);
+      for (const { path: other } of [...this.#namesOf(path, stat, isOdd)]) yield* this.#place(other, stat);
     } finally {
       this.#amongNames = false;
     }
   }
 
-  /** The other names that the index knows of the file at `path`, as far as it has them still. */
-  *#namesOf(path: RelPath, stat: Stat): Generator<{ path: RelPath; node: Node }> {
+  /** The other names that the index knows of the file at `path`, as far as they suit and it has them still. */
+  *#namesOf(path: RelPath, stat: Stat, suits: (node: Node) => boolean): Generator<{ path: RelPath; node: Node }> {
     for (const node of this.#index.withInode(stat.ino)) {
+      if (node.entry.kind !== stat.kind || !suits(node)) continue;
       const other = this.#index.pathOf(node.id);
-      if (other === undefined || other === path || node.entry.kind !== stat.kind) continue;
+      if (other === undefined || other === path) continue;
       const there = this.#deps.fs.lstat(other);
       if (there?.ino === stat.ino && there.dev === stat.dev) yield { path: other, node };
     }

@@ -1,5 +1,8 @@
 // Watches a whole tree by inotify, which watches single directories: keeps a watch for each, knows by them where every directory
-// is now, and makes paths of events. A directory is watched before it is listed, so what comes into it is in one or the other.
+// is, and makes paths of events. Events tell of the past: by the time that one is read, the directory that it names may be
+// elsewhere and another in its place. So an event is only a reason to look what is at a name now; that a directory found
+// there is one that was known elsewhere, its watch tells, which stays the same wherever it moves. What is looked at too early
+// has an event still to come.
 
 import { isOfPath } from "../core/errors.ts";
 import { isPrivateName, joinPath, type RelPath, ROOT } from "../core/path.ts";
@@ -8,141 +11,147 @@ import { IN, type Inotify, type InotifyEvent, isOutOfWatches } from "./inotify.t
 /** A directory that is watched. */
 interface Watched {
   readonly watch: number;
-  /** The directory that it is in; undefined for the root, and for what has left the tree. */
+  /** The directory that it is in; undefined for the root, and for what is not known to be in the tree. */
   parent: Watched | undefined;
   name: string;
   readonly children: Map<string, Watched>;
 }
-
-/** What events mean: paths that may have changed, or undefined where that can be anything. */
-export type Hints = Set<RelPath> | undefined;
 
 /** The directories of one tree, as inotify knows them. */
 export class TreeWatch {
   readonly #inotify: Inotify;
   readonly #root: Watched;
   readonly #byWatch = new Map<number, Watched>();
-  /** What has been moved away and not come back yet, by the cookie of its rename. */
-  #moving = new Map<number, Watched>();
+  /** What was in the tree, and now may be elsewhere in it or not. */
+  #lone = new Set<Watched>();
 
   /** Watches everything. @throws {Error} If the system allows no more watches, or the root cannot be watched. */
   constructor(inotify: Inotify) {
     this.#inotify = inotify;
     this.#root = { watch: inotify.watch(ROOT), parent: undefined, name: "", children: new Map() };
     this.#byWatch.set(this.#root.watch, this.#root);
-    this.#watchBelow(this.#root, ROOT);
+    this.#walk(this.#root, ROOT);
   }
 
-  /** Takes a batch of events. @returns What may have changed. @throws {Error} If the system allows no more watches. */
-  take(events: readonly InotifyEvent[]): Hints {
+  /**
+   * Takes a batch of events.
+   * @returns Paths that may have changed; undefined where anything may have.
+   * @throws {Error} If the system allows no more watches.
+   */
+  take(events: readonly InotifyEvent[]): Set<RelPath> | undefined {
     const hints = new Set<RelPath>();
-    // The halves of a rename follow each other; what is still alone a batch later has left the tree.
-    const left = this.#moving;
-    this.#moving = new Map(left);
+    const before = [...this.#lone];
+    const doubtful: { dir: Watched; name: string }[] = [];
     let lost = false;
-    for (const event of events) {
-      if ((event.mask & IN.Q_OVERFLOW) !== 0) lost = true;
-      else this.#take(event, hints);
+    for (const { watch, mask, name } of events) {
+      if ((mask & IN.Q_OVERFLOW) !== 0) lost = true;
+      const dir = this.#byWatch.get(watch);
+      if (!dir) continue;
+      if ((mask & IN.IGNORED) !== 0) {
+        this.#byWatch.delete(watch);
+        this.#detach(dir);
+        this.#lone.delete(dir);
+        continue;
+      }
+      // Of itself a directory tells what the one above tells too, which the root does not have.
+      if (name === "" ? dir !== this.#root : dir === this.#root && isPrivateName(name)) continue;
+      const path = this.#pathOf(dir);
+      if (path !== undefined) hints.add(name === "" ? path : joinPath(path, name));
+      if (name !== "" && (mask & IN.ISDIR) !== 0) doubtful.push({ dir, name });
     }
-    for (const [cookie, node] of left) if (this.#moving.delete(cookie)) this.#forget(node);
-    if (lost) this.#watchBelow(this.#root, ROOT);
-    return lost || hints.has(ROOT) && !this.#byWatch.has(this.#root.watch) ? undefined : hints;
+    if (lost) this.#walk(this.#root, ROOT);
+    for (const { dir, name } of doubtful) this.#settle(dir, name);
+    // What a rename brings elsewhere is found there with the next batch, if not with this one; the rest has left.
+    for (const dir of before) if (this.#lone.has(dir)) this.#forget(dir);
+    return lost ? undefined : hints;
   }
 
-  #take({ watch, mask, cookie, name }: InotifyEvent, hints: Set<RelPath>): void {
-    const node = this.#byWatch.get(watch);
-    if (!node) return;
-    if ((mask & IN.IGNORED) !== 0) {
-      this.#byWatch.delete(watch);
-      detach(node);
-      if (node === this.#root) hints.add(ROOT);
-      return;
-    }
-    const dir = this.#pathOf(node);
-    if (dir === undefined) return;
-    if (name === "") {
-      // Of other directories the one above tells the same.
-      if (node === this.#root) hints.add(ROOT);
-      return;
-    }
-    if (node === this.#root && isPrivateName(name)) return;
-    const path = joinPath(dir, name);
-    hints.add(path);
-    if ((mask & IN.ISDIR) === 0) return;
-    const child = node.children.get(name);
-    if ((mask & IN.MOVED_FROM) !== 0) {
-      if (!child) return;
-      detach(child);
-      this.#moving.set(cookie, child);
-    } else if ((mask & IN.MOVED_TO) !== 0) {
-      if (child) detach(child);
-      const moved = this.#moving.get(cookie);
-      this.#moving.delete(cookie);
-      if (moved) attach(moved, node, name);
-      else this.#watchTree(path, node, name);
-    } else if ((mask & IN.DELETE) !== 0) {
-      if (child) detach(child);
-    } else if (!child || (mask & IN.CREATE) !== 0) {
-      // It is new, or may be read only now.
-      this.#watchTree(path, node, name);
+  /** Looks what is at a name now. */
+  #settle(dir: Watched, name: string): void {
+    const path = this.#pathOf(dir);
+    // Where another is at its place, an event is to come that brings it to its own, and it is walked then.
+    if (path === undefined || this.#watch(path) !== dir.watch) return;
+    const child = dir.children.get(name);
+    const found = this.#find(joinPath(path, name));
+    if (child && child === found) return;
+    if (child) this.#detach(child);
+    if (!found) return;
+    this.#attach(found, dir, name);
+    this.#walk(found, joinPath(path, name));
+  }
+
+  /** Brings all that is known of what is below a directory to what is there. */
+  #walk(dir: Watched, path: RelPath): void {
+    const names = new Set(this.#subdirectories(path));
+    for (const [name, child] of dir.children) if (!names.has(name)) this.#detach(child);
+    for (const name of names) {
+      if (dir === this.#root && isPrivateName(name)) continue;
+      const below = joinPath(path, name), found = this.#find(below);
+      if (!found) continue;
+      const known = dir.children.get(name);
+      if (known && known !== found) this.#detach(known);
+      if (known !== found) this.#attach(found, dir, name);
+      this.#walk(found, below);
     }
   }
 
-  /** Where a directory is; undefined for what has left the tree. */
-  #pathOf(node: Watched): RelPath | undefined {
+  /** The directory at a path, watched. */
+  #find(path: RelPath): Watched | undefined {
+    const watch = this.#watch(path);
+    if (watch === undefined) return undefined;
+    let found = this.#byWatch.get(watch);
+    if (!found) this.#byWatch.set(watch, found = { watch, parent: undefined, name: "", children: new Map() });
+    return found === this.#root ? undefined : found;
+  }
+
+  #watch(path: RelPath): number | undefined {
+    try {
+      return this.#inotify.watch(path);
+    } catch (error) {
+      // Gone, or not to be read: either way the scan, or a later event, has to do with it.
+      if (isOutOfWatches(error) || !isOfPath(error)) throw error;
+      return undefined;
+    }
+  }
+
+  #subdirectories(path: RelPath): string[] {
+    try {
+      return this.#inotify.subdirectories(path);
+    } catch (error) {
+      if (!isOfPath(error)) throw error;
+      return [];
+    }
+  }
+
+  /** Where a directory is; undefined for what is not known to be in the tree. */
+  #pathOf(dir: Watched): RelPath | undefined {
     const names: string[] = [];
-    let at: Watched | undefined = node;
+    let at: Watched | undefined = dir;
     for (; at && at !== this.#root; at = at.parent) names.push(at.name);
     return at && names.reverse().reduce(joinPath, ROOT);
   }
 
-  /** Watches a directory and all below it. */
-  #watchTree(path: RelPath, parent: Watched, name: string): void {
-    let watch: number;
-    try {
-      watch = this.#inotify.watch(path);
-    } catch (error) {
-      // Gone again, or not to be read: either way the scan, or a later event, has to do with it.
-      if (isOutOfWatches(error) || !isOfPath(error)) throw error;
-      return;
-    }
-    let node = this.#byWatch.get(watch);
-    // One that is known has been moved while nobody could see it.
-    if (node) detach(node);
-    else this.#byWatch.set(watch, node = { watch, parent, name, children: new Map() });
-    attach(node, parent, name);
-    this.#watchBelow(node, path);
+  #attach(dir: Watched, parent: Watched, name: string): void {
+    this.#detach(dir);
+    // What is below it by what was known cannot be above it.
+    for (let at: Watched | undefined = parent; at; at = at.parent) if (at.parent === dir) this.#detach(at);
+    dir.parent = parent;
+    dir.name = name;
+    parent.children.set(name, dir);
+    this.#lone.delete(dir);
   }
 
-  #watchBelow(node: Watched, path: RelPath): void {
-    let names: string[];
-    try {
-      names = this.#inotify.subdirectories(path);
-    } catch (error) {
-      if (!isOfPath(error)) throw error;
-      return;
-    }
-    for (const name of names) {
-      if (node !== this.#root || !isPrivateName(name)) this.#watchTree(joinPath(path, name), node, name);
-    }
+  #detach(dir: Watched): void {
+    dir.parent?.children.delete(dir.name);
+    dir.parent = undefined;
+    this.#lone.add(dir);
   }
 
   /** Takes the watches from what has left the tree. */
-  #forget(node: Watched): void {
-    this.#inotify.unwatch(node.watch);
-    this.#byWatch.delete(node.watch);
-    for (const child of node.children.values()) this.#forget(child);
+  #forget(dir: Watched): void {
+    this.#inotify.unwatch(dir.watch);
+    this.#byWatch.delete(dir.watch);
+    this.#lone.delete(dir);
+    for (const child of dir.children.values()) this.#forget(child);
   }
-}
-
-function attach(node: Watched, parent: Watched, name: string): void {
-  node.parent = parent;
-  node.name = name;
-  parent.children.set(name, node);
-}
-
-function detach(node: Watched): void {
-  const { parent, name } = node;
-  if (parent?.children.get(name) === node) parent.children.delete(name);
-  node.parent = undefined;
 }
