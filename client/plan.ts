@@ -104,6 +104,7 @@ export class Planner {
       }
       this.#index.remove(id);
       yield { do: "step", step: { op: "remove", path }, change: { change: "delete", kind: node.entry.kind, path } };
+      yield* this.#namesLeft(node, path);
     }
     for (let slot = 0; slot < this.#slots; slot++) {
       const node = this.#index.parked(slot);
@@ -144,6 +145,7 @@ export class Planner {
     const name = nameOf(path);
     let node = index.child(parent, name);
     if (node && this.#deps.attributes.isSame(node, stat)) return;
+    const was = node;
     if (!node || !isSameInode(node, stat)) {
       const moved = this.#movable(stat, path);
       if (node && this.#mustLeave(node, stat, moved)) {
@@ -157,6 +159,7 @@ export class Planner {
       if (hasNames(stat) && !this.#amongNames) yield* this.#otherNames(path, stat);
     } else if (node) yield* this.#meta(path, node, stat);
     else yield* this.#make(path, parent, stat, { kind: "dir", ...this.#deps.attributes.of(path, stat, undefined) });
+    if (was && !isSameInode(was, stat)) yield* this.#namesLeft(was, path);
   }
 
   /** Places a file or symbolic link where `node` is now, if anything is. */
@@ -207,6 +210,16 @@ export class Planner {
       for (const { path: other } of [...this.#namesOf(path, stat, isOdd)]) yield* this.#place(other, stat);
     } finally {
       this.#amongNames = false;
+    }
+  }
+
+  /** Before a name of a file went, the file may have been changed by it, of which a watcher names no other. */
+  *#namesLeft({ entry, seen }: Node, path: RelPath): Generator<Planned> {
+    if (entry.link === 0 || !seen) return;
+    for (const { id } of this.#index.withInode(seen.ino)) {
+      const other = this.#index.pathOf(id);
+      const stat = other === undefined || other === path ? undefined : this.#deps.fs.lstat(other);
+      if (stat && stat.ino === seen.ino && stat.kind === entry.kind) yield* this.#place(other!, stat);
     }
   }
 
