@@ -3,7 +3,7 @@
 // mirror has it. The mirror is told the names behind numbers, and the attributes behind digests, before it gets the first of each.
 
 import type { Accounts } from "../core/accounts.ts";
-import { type FileSystem, linkOf, NO_ID, type Stat } from "../core/fs.ts";
+import { type FileTree, linkOf, NO_ID, type Stat } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
 import type { Node, TreeIndex } from "../core/tree_index.ts";
@@ -24,7 +24,7 @@ const MAX_TOLD = 100_000;
 
 /** Attributes of one source, for one connection. */
 export class SourceAttributes {
-  readonly #fs: FileSystem;
+  readonly #fs: FileTree;
   readonly #index: TreeIndex;
   readonly #options: AttributeOptions;
   readonly #users = new Set([NO_ID]);
@@ -38,7 +38,7 @@ export class SourceAttributes {
   /** Every entry is to be looked at, whatever the index says: what is looked at of them has changed. */
   lookAtAll = false;
 
-  constructor(fs: FileSystem, index: TreeIndex, options: AttributeOptions) {
+  constructor(fs: FileTree, index: TreeIndex, options: AttributeOptions) {
     this.#fs = fs;
     this.#index = index;
     this.#options = options;
@@ -135,7 +135,7 @@ export function vouches(node: Node, stat: Stat): boolean {
 }
 
 /** Whether lstat says what it said. */
-function isSeen({ entry, seen }: Node, stat: Stat): boolean {
+export function isSeen({ entry, seen }: Node, stat: Stat): boolean {
   if (!seen || entry.kind !== stat.kind) return false;
   return seen.ino === stat.ino && seen.mtimeNs === stat.mtimeNs && seen.ctimeNs === stat.ctimeNs &&
     seen.mode === stat.mode && seen.uid === stat.uid && seen.gid === stat.gid &&

@@ -4,7 +4,7 @@
 // or wanted elsewhere waits in a slot.
 
 import { isOfPath, reasonOf } from "../core/errors.ts";
-import type { FileSystem, Stat } from "../core/fs.ts";
+import type { FileTree, Stat } from "../core/fs.ts";
 import { isWithin, joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
@@ -51,7 +51,7 @@ export type Planned = PlannedStep | PlannedContent | PlannedWait;
 export interface PlanDeps {
   readonly index: TreeIndex;
   /** The source, to read symbolic links and to tell a rename from a hard link. */
-  readonly fs: FileSystem;
+  readonly fs: FileTree;
   readonly attributes: SourceAttributes;
   /** What to note of a stat. */
   readonly seenOf: (stat: Stat) => Seen;

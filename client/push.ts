@@ -5,7 +5,7 @@ import type { Cutter } from "../core/chunker.ts";
 import type { Clock } from "../core/clock.ts";
 import { ChangedWhileReadError, isOfPath, reasonOf, ReplacedError } from "../core/errors.ts";
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
-import type { FileSystem, Stat } from "../core/fs.ts";
+import type { FileTree, Stat } from "../core/fs.ts";
 import { nameOf, type RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
 import { sameAttributes, type Step } from "../core/types.ts";
@@ -31,7 +31,7 @@ const PROGRESS_MS = 100;
 
 /** What a push works with. */
 export interface PushDeps {
-  readonly fs: FileSystem;
+  readonly fs: FileTree;
   readonly index: TreeIndex;
   readonly outlet: Outlet;
   readonly attributes: SourceAttributes;

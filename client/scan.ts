@@ -3,7 +3,7 @@
 // symbolic link. What it cannot read is a problem, and nothing below it counts as gone.
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
-import type { FileSystem, Listed, Stat } from "../core/fs.ts";
+import type { FileTree, Listed, Stat } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
 import {
   comparePaths,
@@ -29,7 +29,7 @@ export type Observation =
 
 /** What a scan works on. */
 export interface ScanDeps {
-  readonly fs: FileSystem;
+  readonly fs: FileTree;
   readonly index: TreeIndex;
   readonly attributes: SourceAttributes;
   /** Rules that hold from the root on. */
@@ -228,7 +228,7 @@ export function isSameInode(node: Node, stat: Stat): boolean {
  * The entry of the index that has become the one with this stat by a rename: the same inode, kind and (of a file) size and
  * mtime, and its old place does not hold that inode any more (or it waits in a slot, or the old place is the one at `path`).
  */
-export function movedFrom(index: TreeIndex, fs: FileSystem, stat: Stat, path?: RelPath): Node | undefined {
+export function movedFrom(index: TreeIndex, fs: FileTree, stat: Stat, path?: RelPath): Node | undefined {
   return index.withInode(stat.ino).find((node) => {
     const { entry, seen } = node;
     if (entry.kind !== stat.kind || node.id === ROOT_ID) return false;
@@ -239,7 +239,7 @@ export function movedFrom(index: TreeIndex, fs: FileSystem, stat: Stat, path?: R
 }
 
 /** Whether this inode is at `path`; where that cannot be known, it is. */
-function holdsInode(fs: FileSystem, path: RelPath, ino: bigint): boolean {
+function holdsInode(fs: FileTree, path: RelPath, ino: bigint): boolean {
   try {
     return fs.lstat(path)?.ino === ino;
   } catch {
@@ -247,7 +247,7 @@ function holdsInode(fs: FileSystem, path: RelPath, ino: bigint): boolean {
   }
 }
 
-function isDirectory(fs: FileSystem, path: RelPath): boolean {
+function isDirectory(fs: FileTree, path: RelPath): boolean {
   try {
     return fs.lstat(path)?.kind === "dir";
   } catch {
@@ -255,7 +255,7 @@ function isDirectory(fs: FileSystem, path: RelPath): boolean {
   }
 }
 
-function readIgnoreFile(fs: FileSystem, dir: RelPath, above: IgnoreRules): IgnoreRules {
+function readIgnoreFile(fs: FileTree, dir: RelPath, above: IgnoreRules): IgnoreRules {
   using file = fs.openFile(joinPath(dir, IGNORE_FILE));
   const bytes = new Uint8Array(Math.min(file.stat().size, MAX_IGNORE_BYTES + 1));
   return above.withFile(dir, fromBytes(bytes.subarray(0, file.readAt(0, bytes))));

@@ -4,7 +4,7 @@
 
 import { ChangedWhileReadError, ReplacedError } from "../core/errors.ts";
 import { averageFor, Cutter, isOneChunk, type ReadAt } from "../core/chunker.ts";
-import type { FileSystem, ReadableFile, Stat } from "../core/fs.ts";
+import type { FileTree, ReadableFile, Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES } from "../core/limits.ts";
 import type { RelPath } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
@@ -24,7 +24,7 @@ const OPEN_QUESTIONS = 3;
 
 /** Where files go. */
 export interface SendDeps {
-  readonly fs: FileSystem;
+  readonly fs: FileTree;
   readonly remote: Outlet;
   readonly cutter: Cutter;
   /** Whether the mirror may hold chunks worth asking for. */

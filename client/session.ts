@@ -4,7 +4,7 @@ import type { Cutter } from "../core/chunker.ts";
 import type { Clock } from "../core/clock.ts";
 import { DisconnectedError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
-import type { FileSystem, Stat } from "../core/fs.ts";
+import type { FileTree, Stat } from "../core/fs.ts";
 import type { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
 import type { RelPath } from "../core/path.ts";
@@ -34,7 +34,7 @@ export interface EngineOptions {
 
 /** The engine's world. */
 export interface EngineDeps {
-  readonly fs: FileSystem;
+  readonly fs: FileTree;
   /** Names of users and groups of this machine. */
   readonly accounts: Accounts;
   readonly clock: Clock;

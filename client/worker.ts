@@ -1,16 +1,19 @@
 // The client's Worker: builds the engine's world out of this machine and runs it.
 
-import { noAccounts } from "../core/accounts.ts";
+import { type Accounts, noAccounts } from "../core/accounts.ts";
 import { systemClock } from "../core/clock.ts";
+import { openToRead } from "../core/database.ts";
 import { DisconnectedError, RefusedError } from "../core/errors.ts";
+import type { FileTree } from "../core/fs.ts";
 import { runEngine } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
 import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
-import { ID_FILE, type RelPath } from "../core/path.ts";
+import { ID_FILE, INDEX_FILE, type RelPath } from "../core/path.ts";
 import { random, randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { DirtySet } from "./dirty.ts";
+import { RememberedTree } from "./remembered.ts";
 import { relative } from "./watch.ts";
 import { Engine } from "./engine.ts";
 
@@ -59,8 +62,9 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
       side.request("dial");
     });
   const { source, server, once, updatemaxMs, everyChange, dryRun, xattrs } = start;
-  const fs = openFs(start.dir);
-  side.emit({ event: "detail", message: describeFs(fs) });
+  const layer = openFs(start.dir);
+  side.emit({ event: "detail", message: describeFs(layer) });
+  const { fs, accounts } = remembering(layer, start);
   const engine = new Engine({
     source: { source, sourceId: randomId(), dryRun },
     server,
@@ -71,7 +75,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     xattrs,
   }, {
     fs,
-    accounts: start.numericIds ? noAccounts : openAccounts(),
+    accounts,
     clock: systemClock,
     prng: random,
     emit: side.emit,
@@ -83,6 +87,18 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   });
   return engine.run();
 });
+
+/** The source, with what its index remembers of an original if it is a mirror itself. */
+function remembering(fs: FileTree, { dir, numericIds }: ClientStart): { fs: FileTree; accounts: Accounts } {
+  const accounts = numericIds ? noAccounts : openAccounts();
+  try {
+    const tree = new RememberedTree(fs, new TreeIndex(`${dir}/${INDEX_FILE}`, openToRead), accounts);
+    return { fs: tree, accounts: tree.accounts };
+  } catch {
+    // It is none, or one that no server of this version has opened.
+    return { fs, accounts };
+  }
+}
 
 /** Why the source cannot be mirrored to a mirror that is (also) on this machine: one of them lies within the other. */
 function overlap(source: string, mirrorName: string, mirrorId: string): string | undefined {

@@ -34,6 +34,15 @@ export function openDatabase(file: string): DatabaseSync {
   return db;
 }
 
+/** Opens the database in `file`, which others may be writing, to be read. @throws {Error} If it is not of this schema. */
+export function openToRead(file: string): DatabaseSync {
+  const db = new DatabaseSync(file, { readOnly: true });
+  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (user_version === SCHEMA) return db;
+  db.close();
+  throw new Error("another schema");
+}
+
 /** Puts the root into an empty index. */
 export function addRoot(db: DatabaseSync): void {
   db.exec(`

@@ -92,8 +92,8 @@ export interface FsFeatures {
   readonly inodes: boolean;
 }
 
-/** A directory and all below it. All implementations pass one contract suite. */
-export interface FileSystem {
+/** A directory and all below it, to be read. */
+export interface FileTree {
   readonly features: FsFeatures;
   /** The entries of a directory, in no order; what vanishes meanwhile is left out. */
   list(dir: RelPath): Listed[];
@@ -102,6 +102,12 @@ export interface FileSystem {
   readLink(path: RelPath): string;
   /** @throws {Deno.errors.NotFound} If it is gone. A symbolic link is not followed but refused. */
   openFile(path: RelPath): ReadableFile;
+  /** The extended attributes of a file or directory; none for symbolic links, and where the layer knows none. */
+  xattrs(path: RelPath): Xattrs;
+}
+
+/** A directory and all below it. All implementations pass one contract suite. */
+export interface FileSystem extends FileTree {
   /** Makes a new file. @throws {Deno.errors.AlreadyExists} */
   createFile(path: RelPath, mode: number): WritableFile;
   /** Makes a directory. @throws {Deno.errors.AlreadyExists} */
@@ -125,8 +131,6 @@ export interface FileSystem {
    * Does nothing where the layer knows no owners.
    */
   chown(path: RelPath, uid: number, gid: number): void;
-  /** The extended attributes of a file or directory; none for symbolic links, and where the layer knows none. */
-  xattrs(path: RelPath): Xattrs;
   /** Makes `xattrs` all the extended attributes of a file or directory; does nothing where the layer knows none. */
   setXattrs(path: RelPath, xattrs: Xattrs): void;
   /** Returns once the names in `dir` are on the disk. */

@@ -23,6 +23,8 @@ export const ROOT = "" as RelPath;
 export const PRIVATE = ".dirsync";
 /** The file with the mirror's id, by which a client on the same machine knows the place. */
 export const ID_FILE = `${PRIVATE}/id` as RelPath;
+/** The index of a mirror; SQLite puts more beside it. */
+export const INDEX_FILE = `${PRIVATE}/index.sqlite` as RelPath;
 
 /**
  * Checks a path that came from elsewhere.

@@ -89,9 +89,13 @@ export class TreeIndex implements Disposable {
   #nextId: number;
   #begun = false;
 
-  /** @param file Path of the database, ":memory:" for one that is gone with the process. */
-  constructor(file: string) {
-    this.#db = openDatabase(file);
+  /**
+   * @param file Path of the database, ":memory:" for one that is gone with the process.
+   * @param open How it is opened: to be kept, or only to be read.
+   * @throws {Error} If it is only to be read and is none of ours.
+   */
+  constructor(file: string, open: (file: string) => DatabaseSync = openDatabase) {
+    this.#db = open(file);
     this.#nextId = Number((this.#db.prepare("SELECT max(id) AS id FROM entry").get() as { id: number }).id) + 1;
   }
 

@@ -97,12 +97,13 @@ export class Metadata {
       fs.setXattrs(path, mapAccounts(xattrs, (uid) => owners.user(uid), (gid) => owners.group(gid)));
     } catch (error) {
       const { code } = error as { code?: unknown };
-      if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM") throw error;
+      // EINVAL: an access list for somebody whom this user namespace does not have.
+      if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM" && code !== "EINVAL") throw error;
       refused = true;
     }
     if (!refused || this.#warned.has("xattrs")) return;
     this.#warned.add("xattrs");
-    warn("the mirror's file system does not keep extended attributes; the mirror's index remembers them");
+    warn("the mirror's file system does not keep these extended attributes; the mirror's index remembers them");
   }
 }
 

@@ -13,6 +13,8 @@ import { Commit, type IndexedStep, type Parked } from "./commit.ts";
 import { clearJournal, type CommitStep, readJournal, writeJournal } from "./journal.ts";
 import { rescan, scanMirror } from "./mirror_scan.ts";
 import { Metadata } from "./metadata.ts";
+import type { AccountName } from "../core/wire.ts";
+import { groupFact, MIRROR_ID, userFact } from "../core/facts.ts";
 import { Owners } from "./owners.ts";
 import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
 import { emptySlots, redo } from "./recover.ts";
@@ -73,7 +75,7 @@ export class Mirror implements Disposable {
 
   /** Id of this mirror's index, as long as it lives. */
   get id(): string {
-    return this.index.fact("mirror id")!;
+    return this.index.fact(MIRROR_ID)!;
   }
 
   /** Who pushes now, if anybody does. */
@@ -86,6 +88,13 @@ export class Mirror implements Disposable {
     this.#pusher = who;
     this.owners.forget();
     return () => this.#pusher = undefined;
+  }
+
+  /** Notes what the client calls its users and groups; the index remembers it with their numbers. */
+  learn(users: readonly AccountName[], groups: readonly AccountName[]): void {
+    this.owners.learn(users, groups);
+    for (const { id, name } of users) this.index.setFact(userFact(id), name);
+    for (const { id, name } of groups) this.index.setFact(groupFact(id), name);
   }
 
   /** Completes what a crash interrupted; for the start of a server, before any client comes. */
@@ -107,7 +116,7 @@ export class Mirror implements Disposable {
     if (!this.#index) {
       this.#inFolder = hasFolder || toPush;
       this.#index = openIndex(this.#inFolder ? "folder" : "memory");
-      if (!this.#index.fact("mirror id")) this.#index.setFact("mirror id", randomId());
+      if (!this.#index.fact(MIRROR_ID)) this.#index.setFact(MIRROR_ID, randomId());
       emit({ event: "scanning", dir: name });
     }
     if (toPush) writeId(fs, this.id);

@@ -10,8 +10,6 @@ export const STAGE_DIR = joinPath(PRIVATE_DIR, "stage");
 export const SLOT_DIR = joinPath(PRIVATE_DIR, "slots");
 /** The commit under way. */
 export const JOURNAL = joinPath(PRIVATE_DIR, "journal");
-/** The index, and what SQLite puts beside it. */
-export const INDEX_NAME = "index.sqlite";
 
 /** Place of slot number `slot`, or of what is at `below` in it. */
 export function slotPath(slot: number, below: RelPath = ROOT): RelPath {

@@ -182,7 +182,7 @@ class Session {
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
       case "names":
-        return mirror.owners.learn(message.users, message.groups);
+        return mirror.learn(message.users, message.groups);
       case "xattrs":
         decodeXattrs(message.bytes);
         return mirror.index.addXattrs(digestOf(message.bytes), message.bytes);

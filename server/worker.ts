@@ -3,10 +3,10 @@
 import { systemClock } from "../core/clock.ts";
 import { type EngineSide, runEngine } from "../core/host.ts";
 import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
+import { INDEX_FILE } from "../core/path.ts";
 import { randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { Mirror } from "./mirror.ts";
-import { INDEX_NAME, PRIVATE_DIR } from "./places.ts";
 import { serve } from "./session.ts";
 
 /** How to start. */
@@ -27,7 +27,7 @@ runEngine<ServerStart, never, never>(
     // Modes are set as the source has them, whatever this process was started with.
     if (Deno.build.os !== "windows") Deno.umask(0o022);
     const openIndex = (where: "folder" | "memory") =>
-      new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${PRIVATE_DIR}/${INDEX_NAME}`);
+      new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${INDEX_FILE}`);
     const clock = systemClock;
     const fs = openFs(dir);
     emit({ event: "detail", message: describeFs(fs) });

@@ -185,11 +185,12 @@ test("whatever is done to directories, a change is named by the path that it has
         for (let i = random(8); i > 0; i--) {
           const all = dirs(), to = [pick(random, all), pick(random, ["a", "b", "c"])].filter(Boolean).join("/");
           try {
-            if (random(4) === 0) Deno.mkdirSync(scene.at(to));
+            const what = random(10);
+            if (what < 3) Deno.mkdirSync(scene.at(to));
             else if (all.length === 1) continue;
-            else if (random(8) === 0) Deno.removeSync(scene.at(pick(random, all.slice(1))), { recursive: true });
-            else if (random(8) === 0) Deno.renameSync(scene.at(pick(random, all.slice(1))), `${scene.outside}/out`);
-            else if (random(8) === 0) Deno.renameSync(`${scene.outside}/out`, scene.at(to));
+            else if (what === 3) Deno.removeSync(scene.at(pick(random, all.slice(1))), { recursive: true });
+            else if (what === 4) Deno.renameSync(scene.at(pick(random, all.slice(1))), `${scene.outside}/out`);
+            else if (what === 5) Deno.renameSync(`${scene.outside}/out`, scene.at(to));
             else scene.rename(pick(random, all.slice(1)), to);
           } catch {
             // It cannot be done here.

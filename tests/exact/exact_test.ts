@@ -2,7 +2,7 @@
 // compared by Python's system calls and, where there is one, by rsync.
 
 import { assert, assertEquals } from "@std/assert";
-import { FROM_SOURCE, type Program } from "../support/program.ts";
+import { FROM_SOURCE, type Program, run, startServer } from "../support/program.ts";
 import { Scene } from "../support/scene.ts";
 import { seedCount } from "../support/seed.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -143,3 +143,40 @@ for (const way of WAYS) {
     });
   }
 }
+
+Deno.test({
+  name: "exact: what a server may not set, its mirror gives back",
+  ignore: !python || !works(...UNPRIVILEGED, "true") || Deno.uid() !== 0,
+  async fn() {
+    await using scene = new Judged(WAYS[0]!);
+    scene.make(FIRST);
+    const unprivileged = [...UNPRIVILEGED, ...FROM_SOURCE] as unknown as Program;
+    const first = await startServer(unprivileged, [scene.mirror, "-i", "127.0.0.1:0"]);
+    await using _first = first.server;
+    await scene.once(first.address, "--xattrs");
+    const told = first.server.events.flatMap((event) => event.event === "warning" ? [event.message] : []);
+    assertEquals(told.filter((message) => message.includes("may not give files to their owners")).length, 1, `${told}`);
+    assert(scene.difference().includes("owner"), "nothing was kept from the mirror");
+
+    const back = `${scene.path}/back`;
+    const second = await startServer(FROM_SOURCE, [back, "-i", "127.0.0.1:0"]);
+    await using _second = second.server;
+    const args = [
+      "client",
+      scene.mirror,
+      "-s",
+      second.address,
+      "--once",
+      "--xattrs",
+      "--state",
+      `${scene.path}/state2`,
+    ];
+    await run(unprivileged, args);
+    assertEquals(out(["python3", TREE, "compare", scene.source, back], [0, 1]), "");
+    // Who changes an entry of the mirror means what is there then.
+    const changed = [...Deno.readDirSync(scene.mirror)].find(({ isFile }) => isFile)!.name;
+    Deno.chmodSync(`${scene.mirror}/${changed}`, 0o611);
+    await run(unprivileged, args);
+    assertEquals(Deno.lstatSync(`${back}/${changed}`).mode! & 0o7777, 0o611);
+  },
+});

@@ -46,7 +46,7 @@ def open_dir(name, dir_fd=None):
 
 def acl(rng):
     """A POSIX access control list as the kernel takes it: version 2, then tag, permissions and id of each entry."""
-    entries = [(1, 6, -1), (2, rng.choice([4, 6, 7]), rng.choice([1, 1000])), (4, 4, -1), (16, 7, -1), (32, rng.choice([0, 4]), -1)]
+    entries = [(1, 7, -1), (2, rng.choice([4, 6, 7]), rng.choice([1, 1000])), (4, 4, -1), (16, 7, -1), (32, rng.choice([0, 4]), -1)]
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
 
 
