@@ -1,12 +1,11 @@
-// The command line. One table of flags is the source of parsing and of --help (and later of completions and man page).
-//
-// args -> tokens (table decides what takes a value) -> values checked one by one -> Command. Pure: reads no file, no
-// environment. Why not @std/cli/parse-args: it cannot tell `--server` without a value from `--server=`, drops all but the
-// last of a repeated option without a word, cuts `--updatemax -1` to pieces and takes `--once=yes`; each of these shall be
-// one clear message here.
+// The command line: args -> taken apart (core/arguments.ts) -> values checked one by one -> Command. Pure: reads no file, no
+// environment.
 
 import { type Address, parseAddress, parseServer, wrong } from "./address.ts";
+import { type Arguments, asksFor, closest, readArguments, valueOf } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
+import { type CommandName, COMMANDS } from "./flags.ts";
+import { helpOf, OVERVIEW } from "./help.ts";
 import { MAX_AVERAGE, MIN_AVERAGE } from "./limits.ts";
 
 /** What the two commands print, and where. */
@@ -73,176 +72,6 @@ export type Command =
   | { readonly command: "help"; readonly text: string }
   | { readonly command: "version" };
 
-/** The commands that have options. */
-export type CommandName = "server" | "client";
-
-/** One option. */
-export interface Flag {
-  readonly commands: readonly CommandName[];
-  /** Without the leading "--". */
-  readonly name: string;
-  /** One letter, without the leading "-". */
-  readonly short?: string;
-  /** What the value is called in the help; a flag without one is a switch. */
-  readonly value?: string;
-  readonly repeatable?: true;
-  readonly default?: string;
-  readonly help: string;
-}
-
-const BOTH = ["server", "client"] as const;
-
-/** Every option there is, in the order of the help. */
-export const FLAGS: readonly Flag[] = [
-  {
-    commands: ["server"],
-    name: "interface",
-    short: "i",
-    value: "HOST[:PORT]",
-    default: "localhost:5000",
-    help: "where to listen; port 0 takes a free one",
-  },
-  {
-    commands: ["server"],
-    name: "blocksize",
-    short: "b",
-    value: "BYTES",
-    help: "average size of the pieces that files are compared in, 2K to 256K. A hint, rounded to a power of two " +
-      "(default: chosen for each file from its size)",
-  },
-  {
-    commands: ["server"],
-    name: "insecure",
-    help: "you know that an interface other than localhost is open: this version has neither encryption nor passwords",
-  },
-  {
-    commands: ["client"],
-    name: "server",
-    short: "s",
-    value: "HOST[:PORT]",
-    default: "localhost:5000",
-    help: "where the server is, http://HOST:PORT/ too; the client waits for one that is not there yet",
-  },
-  {
-    commands: ["client"],
-    name: "updatemax",
-    short: "u",
-    value: "SECONDS",
-    help: "send a file that keeps changing at most once in so many seconds (0.5, say; 0: at once). Its last state is " +
-      "always sent (default: adaptive, cheap files at once, costly ones rarely)",
-  },
-  {
-    commands: ["client"],
-    name: "once",
-    help: "bring the mirror up to date, then end",
-  },
-  {
-    commands: ["client"],
-    name: "dry-run",
-    help: "print what --once would do, change nothing",
-  },
-  {
-    commands: ["client"],
-    name: "exclude",
-    value: "PATTERN",
-    repeatable: true,
-    help: "leave out what matches, in the syntax of .gitignore; may be given more than once",
-  },
-  {
-    commands: ["client"],
-    name: "max-delete",
-    value: "N|P%",
-    help: "the most entries, or percent of all, that may be deleted at once. Accepted; the brake itself comes in a " +
-      "later version",
-  },
-  {
-    commands: ["client"],
-    name: "xattrs",
-    help: "mirror extended attributes (user.*) and access control lists too",
-  },
-  {
-    commands: ["client"],
-    name: "numeric-ids",
-    help: "owners and groups go by their numbers (default: by name where both machines know it, else by number)",
-  },
-  { commands: BOTH, name: "json", help: "print events on stdout, one JSON object a line" },
-  { commands: BOTH, name: "quiet", help: "print only what is wrong" },
-  { commands: BOTH, name: "verbose", help: "print more: every path, and details" },
-  {
-    commands: ["client"],
-    name: "state",
-    value: "DIR",
-    help: "where dirsync keeps its own notes (default: the user's state folder)",
-  },
-  {
-    commands: ["server"],
-    name: "state",
-    value: "DIR",
-    help: "accepted; a server keeps its own notes in .dirsync in its DIR",
-  },
-  { commands: ["client"], name: "no-fsync", help: "accepted; give it to the server, which is the side that writes" },
-  {
-    commands: ["server"],
-    name: "no-fsync",
-    help: "do not wait for the disk: faster, but a power cut may lose the latest changes",
-  },
-  { commands: BOTH, name: "help", short: "h", help: "print this" },
-  { commands: BOTH, name: "version", help: "print the version" },
-];
-
-/** What the help of a command says besides its flags. Lines are at most 80 characters. */
-const TEXTS: Record<CommandName, { operand: string; about: string; after: string }> = {
-  server: {
-    operand: "[DIR]",
-    about: `Holds the mirror: DIR (default: ./Storage, made if it is not there) becomes
-an exact copy of what a client sends. What is in DIR but not in the client's
-directory is removed.`,
-    after: `Examples:
-  dirsync server                      mirror in ./Storage, this machine only
-  dirsync server /srv/mirror          the same in another place
-  dirsync server -i localhost:7000    another port
-
-From another machine, safely, through ssh:
-  ssh -N -L 5000:localhost:5000 HOST  leave it running there, and then
-  dirsync client DIR                  in a second terminal
-
-Ctrl+C ends it. Exit status: 0 ended, 1 cannot start, 2 wrong usage.`,
-  },
-  client: {
-    operand: "DIR",
-    about: `Watches DIR and keeps the mirror on a server equal to it. DIR itself is only
-read. What is in the mirror but not in DIR is removed from the mirror.`,
-    after: `Examples:
-  dirsync client ./project            to the server on this machine
-  dirsync client ./project -s nas     to a server in a network you trust
-  dirsync client ./project --exclude node_modules --exclude '*.log'
-  dirsync client ./project --once     once, for scripts
-  dirsync client -- -odd-name         a directory that starts with "-"
-
-What the lines mean:
-  + new   ~ changed   - removed   > moved   = time or permissions only
-
-Ctrl+C ends it. Exit status: 0 done, 1 cannot start, 2 wrong usage,
-3 done but some paths could not be mirrored (--once).`,
-  },
-};
-
-const OVERVIEW = `dirsync keeps an exact mirror of a directory, on this machine or another
-
-Usage:
-  dirsync server [DIR]    hold the mirror; run it where the copy shall be
-  dirsync client DIR      watch DIR and keep the mirror equal to it
-
-Try it in two terminals:
-  dirsync server ./mirror
-  dirsync client ./project
-
-More:
-  dirsync server --help   options and examples of the server
-  dirsync client --help   options and examples of the client
-  dirsync --version       the version
-`;
-
 /** Where the mirror is when the server is not told. */
 const DEFAULT_DIR = "./Storage";
 /** How long replaced and deleted files are kept (days). */
@@ -269,41 +98,16 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (asksFor(rest, "--help", "-h")) return { command: "help", text: helpOf(first) };
   if (asksFor(rest, "--version")) return { command: "version" };
   const given = readArguments(first, rest);
-  return first === "server"
-    ? { command: first, options: serverOptions(given) }
-    : { command: first, options: clientOptions(given) };
-}
-
-/** The help of one command. */
-function helpOf(command: CommandName): string {
-  const { operand, about, after } = TEXTS[command];
-  const rows = FLAGS.filter((flag) => flag.commands.includes(command)).map((flag) => {
-    const short = flag.short ? `-${flag.short}, ` : "    ";
-    const fallback = flag.default ? ` (default: ${flag.default})` : "";
-    return [`  ${short}--${flag.name}${flag.value ? ` ${flag.value}` : ""}`, flag.help + fallback] as const;
-  });
-  const indent = Math.max(...rows.map(([left]) => left.length)) + 2;
-  const options = rows.flatMap(([left, right]) =>
-    wrap(right, 80 - indent).map((line, index) => (index === 0 ? left : "").padEnd(indent) + line)
-  );
-  return `Usage: dirsync ${command} ${operand} [OPTION]...\n\n${about}\n\nOptions:\n${
-    options.join("\n")
-  }\n\n${after}\n`;
-}
-
-/** Breaks text into lines of at most `width` characters. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
+  switch (first) {
+    case "server":
+      return { command: first, options: serverOptions(given) };
+    case "client":
+      return { command: first, options: clientOptions(given) };
   }
-  return lines;
 }
 
 function isCommandName(text: string): text is CommandName {
-  return text === "server" || text === "client";
+  return (COMMANDS as readonly string[]).includes(text);
 }
 
 /** A command line whose first word is no command that does something. */
@@ -322,116 +126,9 @@ function withoutCommand(first: string, rest: readonly string[]): Command {
 }
 
 function unknownCommand(text: string): UsageError {
-  const close = closest(text, ["server", "client"]);
+  const close = closest(text, COMMANDS);
   const hint = close ? `did you mean "${close}"?` : "the commands are: dirsync server [DIR], dirsync client DIR";
   return new UsageError(`Unknown command "${text}"; ${hint}`);
-}
-
-/** Whether one of `options` is among the options. They can never be the value of another: see `readArguments`. */
-function asksFor(args: readonly string[], ...options: string[]): boolean {
-  const end = args.indexOf("--");
-  return args.slice(0, end < 0 ? args.length : end).some((arg) => options.includes(arg));
-}
-
-/** A command line taken apart. */
-interface Arguments {
-  readonly command: CommandName;
-  readonly operands: readonly string[];
-  /** Values of each option that was given, by its long name; "" for a switch. */
-  readonly values: ReadonlyMap<string, readonly string[]>;
-}
-
-/** Takes arguments apart: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; after `--` only operands. */
-function readArguments(command: CommandName, args: readonly string[]): Arguments {
-  const operands: string[] = [];
-  const values = new Map<string, string[]>();
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index]!;
-    if (arg === "--") {
-      operands.push(...args.slice(index + 1));
-      break;
-    }
-    if (arg === "-" || !arg.startsWith("-")) {
-      operands.push(arg);
-      continue;
-    }
-    const { flag, attached } = findFlag(command, arg);
-    let value = attached;
-    if (flag.value === undefined) {
-      if (value !== undefined) throw new UsageError(`Option "--${flag.name}" takes no value, but "${arg}" has one`);
-    } else if (value === undefined && args[index + 1] !== undefined && !isOptionLike(args[index + 1]!)) {
-      value = args[++index]!;
-    }
-    if (flag.value !== undefined && !value) throw missingValue(flag, args[index + 1]);
-    if (flag.value !== undefined && !flag.repeatable && values.has(flag.name)) {
-      throw new UsageError(`Option "--${flag.name}" is given more than once; give it once`);
-    }
-    values.set(flag.name, [...values.get(flag.name) ?? [], value ?? ""]);
-  }
-  return { command, operands, values };
-}
-
-/** Whether a word is an option rather than the value of the one before it. A number below zero is a value. */
-function isOptionLike(text: string): boolean {
-  return /^-[^\d.]/.test(text);
-}
-
-function missingValue(flag: Flag, next: string | undefined): UsageError {
-  const hint = next !== undefined && isOptionLike(next)
-    ? `; for a value that starts with "-" write --${flag.name}=VALUE`
-    : "";
-  return new UsageError(`Option "--${flag.name}" needs a value: --${flag.name} ${flag.value}${hint}`);
-}
-
-/** The flag that `arg` ("--name", "--name=value", "-n", "-nvalue") stands for, and the value that hangs on it. */
-function findFlag(command: CommandName, arg: string): { flag: Flag; attached: string | undefined } {
-  const flags = FLAGS.filter((flag) => flag.commands.includes(command));
-  if (arg.startsWith("--")) {
-    const equals = arg.indexOf("=");
-    const name = arg.slice(2, equals < 0 ? arg.length : equals);
-    const flag = flags.find((flag) => flag.name === name);
-    if (!flag) throw unknownOption(command, `--${name}`);
-    return { flag, attached: equals < 0 ? undefined : arg.slice(equals + 1) };
-  }
-  const flag = flags.find((flag) => flag.short === arg[1]);
-  // "-insecure" is a slip of the hand, not the interface "nsecure".
-  if (!flag || FLAGS.some((flag) => `-${flag.name}` === arg)) throw unknownOption(command, arg);
-  const rest = arg.slice(2);
-  return { flag, attached: rest === "" ? undefined : rest.replace(/^=/, "") };
-}
-
-function unknownOption(command: CommandName, option: string): UsageError {
-  const name = option.replace(/^-+/, "");
-  const other = FLAGS.find((flag) => flag.name === name && !flag.commands.includes(command));
-  if (other) {
-    return new UsageError(`Option "--${name}" belongs to dirsync ${other.commands[0]}, not to dirsync ${command}`);
-  }
-  const names = FLAGS.filter((flag) => flag.commands.includes(command)).map((flag) => flag.name);
-  const close = closest(name, names);
-  const hint = close ? `did you mean "--${close}"? ` : "";
-  return new UsageError(`Unknown option "${option}"; ${hint}dirsync ${command} --help lists them`);
-}
-
-/** The word that `text` is most likely a slip of; undefined when none is near. */
-function closest(text: string, words: readonly string[]): string | undefined {
-  if (text.length > 30) return undefined;
-  const near = words.map((word) => ({ word, distance: word === text ? 0 : distanceOf(text.toLowerCase(), word) }))
-    .filter(({ word, distance }) => distance <= Math.min(2, Math.floor(word.length / 3)))
-    .sort((a, b) => a.distance - b.distance);
-  return near[0]?.word;
-}
-
-/** Edits (insert, remove, replace a letter) between two words: Levenshtein's distance, row by row. */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 function serverOptions(given: Arguments): ServerOptions {
@@ -476,11 +173,6 @@ function commonOptions(given: Arguments): Pick<ServerOptions, "output" | "state"
     ...(state !== undefined && { state }),
     fsync: !given.values.has("no-fsync"),
   };
-}
-
-/** The value of a single option, or its default. */
-function valueOf(given: Arguments, name: string): string | undefined {
-  return given.values.get(name)?.[0] ?? FLAGS.find((flag) => flag.name === name)?.default;
 }
 
 /** The one directory. */

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import { UsageError } from "../../core/errors.ts";
 import { formatAddress, isLoopback } from "../../core/address.ts";
-import { type ClientOptions, FLAGS, parseCommandLine, type ServerOptions } from "../../core/options.ts";
+import { FLAGS } from "../../core/flags.ts";
+import { type ClientOptions, parseCommandLine, type ServerOptions } from "../../core/options.ts";
 
 function server(...args: string[]): ServerOptions {
   const command = parseCommandLine(["server", ...args]);

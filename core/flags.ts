@@ -1,0 +1,120 @@
+// Every option of every command, in one table: what parsing and help (and later completions and man page) are made of.
+
+/** The commands. */
+export const COMMANDS = ["server", "client"] as const;
+/** A command. */
+export type CommandName = typeof COMMANDS[number];
+
+/** One option. */
+export interface Flag {
+  readonly commands: readonly CommandName[];
+  /** Without the leading "--". */
+  readonly name: string;
+  /** One letter, without the leading "-". */
+  readonly short?: string;
+  /** What the value is called in the help; a flag without one is a switch. */
+  readonly value?: string;
+  readonly repeatable?: true;
+  readonly default?: string;
+  readonly help: string;
+}
+
+const BOTH = ["server", "client"] as const;
+
+/** Every option there is, in the order of the help. */
+export const FLAGS: readonly Flag[] = [
+  {
+    commands: ["server"],
+    name: "interface",
+    short: "i",
+    value: "HOST[:PORT]",
+    default: "localhost:5000",
+    help: "where to listen; port 0 takes a free one",
+  },
+  {
+    commands: ["server"],
+    name: "blocksize",
+    short: "b",
+    value: "BYTES",
+    help: "average size of the pieces that files are compared in, 2K to 256K. A hint, rounded to a power of two " +
+      "(default: chosen for each file from its size)",
+  },
+  {
+    commands: ["server"],
+    name: "insecure",
+    help: "you know that an interface other than localhost is open: this version has neither encryption nor passwords",
+  },
+  {
+    commands: ["client"],
+    name: "server",
+    short: "s",
+    value: "HOST[:PORT]",
+    default: "localhost:5000",
+    help: "where the server is, http://HOST:PORT/ too; the client waits for one that is not there yet",
+  },
+  {
+    commands: ["client"],
+    name: "updatemax",
+    short: "u",
+    value: "SECONDS",
+    help: "send a file that keeps changing at most once in so many seconds (0.5, say; 0: at once). Its last state is " +
+      "always sent (default: adaptive, cheap files at once, costly ones rarely)",
+  },
+  {
+    commands: ["client"],
+    name: "once",
+    help: "bring the mirror up to date, then end",
+  },
+  {
+    commands: ["client"],
+    name: "dry-run",
+    help: "print what --once would do, change nothing",
+  },
+  {
+    commands: ["client"],
+    name: "exclude",
+    value: "PATTERN",
+    repeatable: true,
+    help: "leave out what matches, in the syntax of .gitignore; may be given more than once",
+  },
+  {
+    commands: ["client"],
+    name: "max-delete",
+    value: "N|P%",
+    help: "the most entries, or percent of all, that may be deleted at once. Accepted; the brake itself comes in a " +
+      "later version",
+  },
+  {
+    commands: ["client"],
+    name: "xattrs",
+    help: "mirror extended attributes (user.*) and access control lists too",
+  },
+  {
+    commands: ["client"],
+    name: "numeric-ids",
+    help: "owners and groups go by their numbers (default: by name where both machines know it, else by number)",
+  },
+  { commands: BOTH, name: "json", help: "print events on stdout, one JSON object a line" },
+  { commands: BOTH, name: "quiet", help: "print only what is wrong" },
+  { commands: BOTH, name: "verbose", help: "print more: every path, and details" },
+  {
+    commands: ["client"],
+    name: "state",
+    value: "DIR",
+    help: "where dirsync keeps its own notes (default: the user's state folder)",
+  },
+  {
+    commands: ["server"],
+    name: "state",
+    value: "DIR",
+    help: "accepted; a server keeps its own notes in .dirsync in its DIR",
+  },
+  { commands: ["client"], name: "no-fsync", help: "accepted; give it to the server, which is the side that writes" },
+  {
+    commands: ["server"],
+    name: "no-fsync",
+    help: "do not wait for the disk: faster, but a power cut may lose the latest changes",
+  },
+  { commands: BOTH, name: "help", short: "h", help: "print this" },
+  { commands: BOTH, name: "version", help: "print the version" },
+];

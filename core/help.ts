@@ -1,0 +1,85 @@
+// What `--help` says.
+
+import { type CommandName, FLAGS } from "./flags.ts";
+
+/** What the help of a command says besides its flags. Lines are at most 80 characters. */
+const TEXTS: Record<CommandName, { operand: string; about: string; after: string }> = {
+  server: {
+    operand: "[DIR]",
+    about: `Holds the mirror: DIR (default: ./Storage, made if it is not there) becomes
+an exact copy of what a client sends. What is in DIR but not in the client's
+directory is removed.`,
+    after: `Examples:
+  dirsync server                      mirror in ./Storage, this machine only
+  dirsync server /srv/mirror          the same in another place
+  dirsync server -i localhost:7000    another port
+
+From another machine, safely, through ssh:
+  ssh -N -L 5000:localhost:5000 HOST  leave it running there, and then
+  dirsync client DIR                  in a second terminal
+
+Ctrl+C ends it. Exit status: 0 ended, 1 cannot start, 2 wrong usage.`,
+  },
+  client: {
+    operand: "DIR",
+    about: `Watches DIR and keeps the mirror on a server equal to it. DIR itself is only
+read. What is in the mirror but not in DIR is removed from the mirror.`,
+    after: `Examples:
+  dirsync client ./project            to the server on this machine
+  dirsync client ./project -s nas     to a server in a network you trust
+  dirsync client ./project --exclude node_modules --exclude '*.log'
+  dirsync client ./project --once     once, for scripts
+  dirsync client -- -odd-name         a directory that starts with "-"
+
+What the lines mean:
+  + new   ~ changed   - removed   > moved   = time or permissions only
+
+Ctrl+C ends it. Exit status: 0 done, 1 cannot start, 2 wrong usage,
+3 done but some paths could not be mirrored (--once).`,
+  },
+};
+
+/** What dirsync says of itself. */
+export const OVERVIEW = `dirsync keeps an exact mirror of a directory, on this machine or another
+
+Usage:
+  dirsync server [DIR]    hold the mirror; run it where the copy shall be
+  dirsync client DIR      watch DIR and keep the mirror equal to it
+
+Try it in two terminals:
+  dirsync server ./mirror
+  dirsync client ./project
+
+More:
+  dirsync server --help   options and examples of the server
+  dirsync client --help   options and examples of the client
+  dirsync --version       the version
+`;
+
+/** The help of one command. */
+export function helpOf(command: CommandName): string {
+  const { operand, about, after } = TEXTS[command];
+  const rows = FLAGS.filter((flag) => flag.commands.includes(command)).map((flag) => {
+    const short = flag.short ? `-${flag.short}, ` : "    ";
+    const fallback = flag.default ? ` (default: ${flag.default})` : "";
+    return [`  ${short}--${flag.name}${flag.value ? ` ${flag.value}` : ""}`, flag.help + fallback] as const;
+  });
+  const indent = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const options = rows.flatMap(([left, right]) =>
+    wrap(right, 80 - indent).map((line, index) => (index === 0 ? left : "").padEnd(indent) + line)
+  );
+  return `Usage: dirsync ${command} ${operand} [OPTION]...\n\n${about}\n\nOptions:\n${
+    options.join("\n")
+  }\n\n${after}\n`;
+}
+
+/** Breaks text into lines of at most `width` characters. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
