@@ -11,7 +11,6 @@ import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
 import { ACCESS_LIST } from "./xattrs.ts";
 
 const SPECIAL_BITS = 0o7000;
-const NOFOLLOW = C.AT_SYMLINK_NOFOLLOW | C.AT_STATX_DONT_SYNC;
 /** Errors that mean that nothing is at a path. */
 const NOTHING: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR]);
 
@@ -55,7 +54,7 @@ export class PosixFs implements FileSystem, Disposable {
     const dirs = this.#dirs;
     const listed: Listed[] = [];
     dirs.entries(dir, (fd, name, end) => {
-      const errno = dirs.statx(fd, dirs.base + name, NOFOLLOW);
+      const errno = dirs.statx(fd, dirs.base + name, C.AT_SYMLINK_NOFOLLOW);
       if (errno === E.ENOENT) return;
       const text = dirs.read(name, end);
       if (errno !== 0) throw errorOf(errno, "lstat", text);
@@ -72,7 +71,7 @@ export class PosixFs implements FileSystem, Disposable {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
       throw error;
     }
-    const errno = this.#dirs.statx(at.fd, at.name, NOFOLLOW);
+    const errno = this.#dirs.statx(at.fd, at.name, C.AT_SYMLINK_NOFOLLOW);
     if (NOTHING.has(errno)) return undefined;
     if (errno !== 0) throw errorOf(errno, "lstat", path);
     return this.#stat();
@@ -263,7 +262,7 @@ export class PosixFs implements FileSystem, Disposable {
 
   #statOf(fd: number): Stat {
     const dirs = this.#dirs;
-    const errno = dirs.statx(fd, dirs.text(""), C.AT_EMPTY_PATH | C.AT_STATX_DONT_SYNC);
+    const errno = dirs.statx(fd, dirs.text(""), C.AT_EMPTY_PATH);
     if (errno !== 0) throw errorOf(errno, "stat", "");
     return this.#stat();
   }

@@ -32,6 +32,9 @@ const FEW_DIRS = 4;
 /** A step with what the index shall know of a file. */
 export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
 
+/** What was put somewhere, as lstat told of it before; undefined where it did not. */
+type Made = Stat | undefined;
+
 /** What is between two places. */
 export interface Parked {
   /** Where what is in each slot was before. */
@@ -129,7 +132,7 @@ export class Commit {
 
   #mkdir(path: RelPath, entry: DirEntry): void {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
-    const id = this.#put(path, entry, () => this.#fs.mkdir(path, entry.mode & 0o777 | 0o700));
+    const id = this.#put(path, entry, () => void this.#fs.mkdir(path, entry.mode & 0o777 | 0o700));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
     this.#touched.set(id, this.#touched.get(this.#index.get(id)!.parent) === "" ? "" : undefined);
   }
@@ -140,7 +143,7 @@ export class Commit {
       const at = slotPath(this.#freeSlot());
       this.#fs.symlink(at, entry.target);
       this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
-      this.#place(at, path, isNew);
+      return this.#place(at, path, isNew);
     });
     this.#separate(id);
   }
@@ -158,14 +161,14 @@ export class Commit {
     this.#put(path, entry, (_, isNew) => {
       const there = isNew ? undefined : this.#fs.lstat(path), wanted = this.#fs.lstat(to);
       if (!wanted || wanted.ino !== twin.seen?.ino) throw new ProblemError("its other name is not as it was");
-      if (there?.ino === wanted.ino && wanted.ino !== 0n) return;
+      if (there?.ino === wanted.ino && wanted.ino !== 0n) return wanted;
       const at = slotPath(this.#freeSlot());
       try {
         this.#fs.link(to, at);
       } catch {
         this.#copy(to, entry, at);
       }
-      this.#place(at, path, isNew);
+      return this.#place(at, path, isNew);
     }, this.#index.recipe(twin.id));
   }
 
@@ -272,16 +275,20 @@ export class Commit {
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
-  /** Makes something at `path` by `make`, in place of a file or symbolic link that may be there. @returns Its id. */
-  #put(path: RelPath, entry: Entry, make: (path: RelPath, isNew: boolean) => void, recipe?: Recipe): number {
+  /**
+   * Makes something at `path` by `make`, in place of a file or symbolic link that may be there.
+   * @returns Its id.
+   * @throws {ProblemError} If something else is there afterwards: somebody else works in the mirror.
+   */
+  #put(path: RelPath, entry: Entry, make: (path: RelPath, isNew: boolean) => Made, recipe?: Recipe): number {
     const parent = this.#parent(path);
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
-    this.#writing([parentOf(path)], () => make(path, !old));
+    const made = this.#writing([parentOf(path)], () => make(path, !old));
     if (old) this.#refresh(old);
     const id = this.#index.put(parent, nameOf(path), entry, undefined, recipe);
     // A directory is what it is to be only after `finish`.
-    if (entry.kind !== "dir") this.#see(id, path);
+    if (entry.kind !== "dir") this.#see(id, path, made);
     if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
@@ -289,7 +296,13 @@ export class Commit {
   }
 
   /** Renames something to `to`, in place of what is there, or where the index knows nothing, of nothing. */
-  #place(from: RelPath, to: RelPath, isNew: boolean): void {
+  #place(from: RelPath, to: RelPath, isNew: boolean): Made {
+    const made = this.#fs.lstat(from);
+    this.#rename(from, to, isNew);
+    return made;
+  }
+
+  #rename(from: RelPath, to: RelPath, isNew: boolean): void {
     if (!isNew) return this.#fs.rename(from, to);
     try {
       this.#fs.renameNew(from, to);
@@ -317,9 +330,13 @@ export class Commit {
     return new ProblemError(`the mirror's file system takes it for the same name as ${JSON.stringify(twin)}`);
   }
 
-  /** Notes what lstat says of an entry, for all its names. */
-  #see(id: number, path: RelPath): void {
+  /** Notes what lstat says of an entry, for all its names; that it is `made`, where that is known. */
+  #see(id: number, path: RelPath, made?: Made): void {
     const stat = this.#fs.lstat(path);
+    // Its number alone may have gone to another file by now.
+    if (made && (made.ino !== stat?.ino || made.mtimeNs !== stat.mtimeNs)) {
+      throw new ProblemError("something else has come to its place");
+    }
     const seen = seenOf(stat);
     this.#index.setSeen(id, seen);
     if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
@@ -399,16 +416,16 @@ export class Commit {
   }
 
   /** Does something in directories that may have to be made writable for it; what a directory is in is written in it as well. */
-  #writing(dirs: readonly RelPath[], what: () => void): void {
+  #writing<T>(dirs: readonly RelPath[], what: () => T): T {
     try {
-      what();
+      return what();
     } catch (error) {
       if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
       for (const dir of dirs) {
         const stat = this.#fs.lstat(dir);
         if (stat?.kind === "dir") this.#fs.setMeta(dir, { mode: stat.mode | 0o700, mtimeNs: stat.mtimeNs });
       }
-      what();
+      return what();
     }
   }
 

@@ -2,7 +2,7 @@
 // (the same inode, size and times as when it was written) is not read; the rest is, and becomes known chunk by chunk.
 
 import { averageFor, Cutter } from "../core/chunker.ts";
-import { ProblemError } from "../core/errors.ts";
+import { isOfPath, ProblemError } from "../core/errors.ts";
 import { type FileSystem, linkOf, type Stat } from "../core/fs.ts";
 import { isPrivateName, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
@@ -35,11 +35,15 @@ export async function scanMirror(deps: MirrorScanDeps): Promise<void> {
   await scanDir(ROOT, ROOT_ID, deps, new Cutter());
 }
 
-/** Scans one directory of the mirror and all below it, or what has taken its place. */
+/** Scans one directory of the mirror and all below it, or where it is none any more, the one that it was in. */
 export async function rescan(dir: RelPath, deps: MirrorScanDeps): Promise<void> {
   const node = deps.index.find(dir);
-  if (!node) return dir === ROOT ? undefined : await rescan(parentOf(dir), deps);
-  if (node.entry.kind === "dir") await scanDir(dir, node.id, deps, new Cutter());
+  try {
+    if (node?.entry.kind === "dir") return await scanDir(dir, node.id, deps, new Cutter());
+  } catch (error) {
+    if (dir === ROOT || !isOfPath(error)) throw error;
+  }
+  if (dir !== ROOT) await rescan(parentOf(dir), deps);
 }
 
 async function scanDir(dir: RelPath, id: number, deps: MirrorScanDeps, cutter: Cutter): Promise<void> {

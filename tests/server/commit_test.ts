@@ -1,27 +1,37 @@
 import { assertEquals } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import { parsePath, ROOT } from "../../core/path.ts";
+import { ROOT_ID } from "../../core/schema.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { Step } from "../../core/types.ts";
 import type { IndexedStep } from "../../server/commit.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { SLOT_DIR } from "../../server/places.ts";
 import { plain } from "../support/entries.ts";
+import { watchedFs } from "../support/fault_fs.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 
 const path = parsePath;
 const park: Step = { op: "park", path: path("a"), slot: 0, stays: true };
 
-/** A mirror with the files a and b, and what commits made of it. */
-async function scene(): Promise<{ fs: MemoryFs; commit: (...steps: Step[]) => Promise<string[]> } & Disposable> {
+/**
+ * A mirror with the files a and b, and what commits made of it.
+ * @param before Called ahead of every call that the mirror makes.
+ */
+async function scene(
+  before: (call: string, fs: MemoryFs) => void = () => {},
+): Promise<
+  & { fs: MemoryFs; commit: (...steps: Step[]) => Promise<string[]>; kindOf: (name: string) => string | undefined }
+  & Disposable
+> {
   const clock = new FakeClock();
   const fs = new MemoryFs(clock.nowNs);
   fs.writeFile(path("a"), "was a");
   fs.writeFile(path("b"), "was b");
   const index = new TreeIndex(":memory:");
   const mirror = new Mirror({
-    fs,
+    fs: watchedFs(fs, (call) => before(call, fs)),
     accounts: noAccounts,
     clock,
     emit: () => {},
@@ -34,11 +44,12 @@ async function scene(): Promise<{ fs: MemoryFs; commit: (...steps: Step[]) => Pr
   const commit = async (...steps: Step[]) => {
     const { problems } = await mirror.commit(steps as IndexedStep[], new Set(), () => Promise.resolve());
     // What the disk holds is what the index says, whatever the steps were.
-    const known = index.children(index.find(ROOT)!.id).map(({ name }) => name).sort();
+    const known = index.children(ROOT_ID).map(({ name }) => name).sort();
     assertEquals(known, Object.keys(fs.tree({ withoutPrivate: true })), "the index and the disk");
     return problems.map(({ path, message }) => `${path}: ${message}`);
   };
-  return { fs, commit, [Symbol.dispose]: () => index[Symbol.dispose]() };
+  const kindOf = (name: string) => index.child(ROOT_ID, name)?.entry.kind;
+  return { fs, commit, kindOf, [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
 
 function contents(fs: MemoryFs): Record<string, string | undefined> {
@@ -71,4 +82,31 @@ Deno.test("what replaced a file that was parked stays when the slot is emptied",
   const entry = { kind: "symlink", target: "elsewhere", ...plain(0o777, 1n) } as const;
   assertEquals(await world.commit(park, { op: "symlink", path: path("a"), entry }, { op: "drop", slot: 0 }), []);
   assertEquals(contents(world.fs), { a: "elsewhere", b: "was b" });
+});
+
+Deno.test("a directory that somebody has made something else of is a problem of the path, and what is there is known then", async () => {
+  using world = await scene();
+  const entry = { kind: "dir", ...plain(0o755, 5n) } as const;
+  assertEquals(await world.commit({ op: "mkdir", path: path("d"), entry }), []);
+  world.fs.rmdir(path("d"));
+  world.fs.symlink(path("d"), "/elsewhere");
+  const made: Step = { op: "mkdir", path: path("d/sub"), entry };
+  assertEquals(await world.commit(made), ["d/sub: on the server: Not a directory (os error 20)"]);
+  assertEquals(contents(world.fs), { a: "was a", b: "was b", d: "/elsewhere" });
+});
+
+Deno.test("what somebody puts in the place of a link at once is no link that we made", async () => {
+  let armed = false;
+  using world = await scene((call, fs) => {
+    if (call === "lstat" && armed) {
+      armed = false;
+      fs.unlink(path("c"));
+      fs.writeFile(path("c"), "theirs");
+    }
+    if (call === "renameNew") armed = true;
+  });
+  const entry = { kind: "symlink", target: "ours", ...plain(0o777, 5n) } as const;
+  const made: Step = { op: "symlink", path: path("c"), entry };
+  assertEquals(await world.commit(made), ["c: on the server: something else has come to its place"]);
+  assertEquals(world.kindOf("c"), "file");
 });
