@@ -1,9 +1,11 @@
 // `client --once` as a real process, and everything that can be wrong from the start.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { FROM_SOURCE, Running } from "../support/program.ts";
+import { FROM_SOURCE, Running, unprivilegedProgram } from "../support/program.ts";
 import { noise, Scene } from "../support/scene.ts";
 import { differenceOf } from "../support/trees.ts";
+
+const unprivileged = unprivilegedProgram();
 
 const AWKWARD = [
   "with space",
@@ -135,9 +137,9 @@ Deno.test("once: --dry-run names what would be done and does nothing", async () 
 
 Deno.test({
   name: "once: a file that may not be read is one problem and status 3; the rest arrives",
-  ignore: Deno.build.os === "windows" || Deno.uid() === 0,
+  ignore: !unprivileged,
   fn: async () => {
-    await using scene = new Scene();
+    await using scene = new Scene(unprivileged);
     scene.write("secret", "x");
     scene.write("open", "x");
     Deno.chmodSync(scene.here("secret"), 0);

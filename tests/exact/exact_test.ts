@@ -2,7 +2,15 @@
 // compared by Python's system calls and, where there is one, by rsync.
 
 import { assert, assertEquals } from "@std/assert";
-import { FROM_SOURCE, type Program, run, startServer } from "../support/program.ts";
+import {
+  canRun,
+  FROM_SOURCE,
+  type Program,
+  run,
+  startServer,
+  UNPRIVILEGED,
+  unprivilegedProgram,
+} from "../support/program.ts";
 import { Scene } from "../support/scene.ts";
 import { seedCount } from "../support/seed.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -11,9 +19,6 @@ import { until } from "../support/trees.ts";
 const SEEDS = seedCount(1);
 const FIRST = Number(Deno.env.get("SEED") ?? 1);
 const TREE = new URL("./tree.py", import.meta.url).pathname;
-
-/** Nobody in particular: in a user namespace without any right, to whom only what root has belongs. */
-const UNPRIVILEGED = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] as const;
 
 /** A way to run it all, and what can be expected of it. */
 interface Way {
@@ -36,21 +41,14 @@ const WAYS: readonly Way[] = [
     prefix: UNPRIVILEGED,
     scope: [],
     rounds: 3,
-    works: works(...UNPRIVILEGED, "true"),
+    works: canRun(...UNPRIVILEGED, "true"),
   },
   { name: "portable layer", prefix: ["env", "DIRSYNC_FS=portable"], scope: PORTABLE_SCOPE, rounds: 1, works: true },
 ];
 
-const python = Deno.build.os === "linux" && works("python3", "-c", "import os; os.listxattr");
-const rsync = works("rsync", "--version");
-
-function works(command: string, ...args: string[]): boolean {
-  try {
-    return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
+const python = Deno.build.os === "linux" && canRun("python3", "-c", "import os; os.listxattr");
+const unprivileged = unprivilegedProgram();
+const rsync = canRun("rsync", "--version");
 
 /** Runs a command. @returns What it printed. @throws {Error} If it fails with a status not in `fine`. */
 function out([command, ...args]: readonly string[], fine = [0]): string {
@@ -146,12 +144,11 @@ for (const way of WAYS) {
 
 Deno.test({
   name: "exact: what a server may not set, its mirror gives back",
-  ignore: !python || !works(...UNPRIVILEGED, "true") || Deno.uid() !== 0,
+  ignore: !python || !unprivileged || Deno.uid() !== 0,
   async fn() {
     await using scene = new Judged(WAYS[0]!);
     scene.make(FIRST);
-    const unprivileged = [...UNPRIVILEGED, ...FROM_SOURCE] as unknown as Program;
-    const first = await startServer(unprivileged, [scene.mirror, "-i", "127.0.0.1:0"]);
+    const first = await startServer(unprivileged!, [scene.mirror, "-i", "127.0.0.1:0"]);
     await using _first = first.server;
     await scene.once(first.address, "--xattrs");
     const told = first.server.events.flatMap((event) => event.event === "warning" ? [event.message] : []);
@@ -171,12 +168,12 @@ Deno.test({
       "--state",
       `${scene.path}/state2`,
     ];
-    await run(unprivileged, args);
+    await run(unprivileged!, args);
     assertEquals(out(["python3", TREE, "compare", scene.source, back], [0, 1]), "");
     // Who changes an entry of the mirror means what is there then.
     const changed = [...Deno.readDirSync(scene.mirror)].find(({ isFile }) => isFile)!.name;
     Deno.chmodSync(`${scene.mirror}/${changed}`, 0o611);
-    await run(unprivileged, args);
+    await run(unprivileged!, args);
     assertEquals(Deno.lstatSync(`${back}/${changed}`).mode! & 0o7777, 0o611);
   },
 });

@@ -15,6 +15,25 @@ export const FROM_SOURCE: Program = [
   new URL("../../main.ts", import.meta.url).pathname,
 ];
 
+/** Put before a command: nobody in particular, in a user namespace without any right, to whom only what root has belongs. */
+export const UNPRIVILEGED = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] as const;
+
+/** The program started by somebody who may not read everything; undefined where only root can start it. */
+export function unprivilegedProgram(): Program | undefined {
+  if (Deno.build.os === "windows") return undefined;
+  if (Deno.uid() !== 0) return FROM_SOURCE;
+  return canRun(...UNPRIVILEGED, "true") ? [...UNPRIVILEGED, ...FROM_SOURCE] : undefined;
+}
+
+/** Whether this machine has a command, and lets us run it. */
+export function canRun(command: string, ...args: string[]): boolean {
+  try {
+    return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
 /** How a process is started. */
 export interface StartOptions {
   readonly cwd?: string;
