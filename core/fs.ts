@@ -50,9 +50,9 @@ export interface ReadableFile extends Disposable {
   readAt(offset: number, into: Uint8Array): number;
 }
 
-/** A new file, written from front to back. */
+/** A file open for writing, from front to back. */
 export interface WritableFile extends Disposable {
-  /** Appends all of `bytes`. */
+  /** Appends all of `bytes`. One that fails may be made again: what it has written of them counts for nothing. */
   write(bytes: Uint8Array): void;
   /** Appends `length` zeros, as a hole where the file system has such; whoever reads the file finds them at once. */
   skip(length: number): void;
@@ -110,6 +110,8 @@ export interface FileTree {
 export interface FileSystem extends FileTree {
   /** Makes a new file. @throws {Deno.errors.AlreadyExists} */
   createFile(path: RelPath, mode: number): WritableFile;
+  /** Opens a file to be written on at its end; makes it where there is none. A symbolic link is not followed but refused. */
+  appendTo(path: RelPath, mode: number): WritableFile;
   /** Makes a directory. @throws {Deno.errors.AlreadyExists} */
   mkdir(path: RelPath, mode: number): void;
   /** Makes a symbolic link with the text `target`. @throws {Deno.errors.AlreadyExists} */
@@ -120,6 +122,11 @@ export interface FileSystem extends FileTree {
   rename(from: RelPath, to: RelPath): void;
   /** Renames to a place where nothing is. @throws {Deno.errors.AlreadyExists} */
   renameNew(from: RelPath, to: RelPath): void;
+  /**
+   * Two entries of any kind change places, in the same instant.
+   * @returns Whether they have; where the layer or the file system cannot, nothing has happened.
+   */
+  exchange(a: RelPath, b: RelPath): boolean;
   /** Removes a file or symbolic link. */
   unlink(path: RelPath): void;
   /** Removes an empty directory. */

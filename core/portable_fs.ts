@@ -110,7 +110,7 @@ export class PortableFs implements FileSystem {
     const before = Deno.lstatSync(at);
     if (before.isSymlink) throw refusal("ELOOP", "open", at);
     if (before.isDirectory) throw refusal("EISDIR", "open", at);
-    if (!before.isFile) throw new ProblemError("it is a device, socket or FIFO");
+    if (!before.isFile) throw new ProblemError(OTHER);
     // `openSync` follows symbolic links and waits for FIFOs. A link put here since the check is found by its inode; a
     // FIFO put here since then is not, which is the price of this layer.
     const file = Deno.openSync(at);
@@ -130,6 +130,21 @@ export class PortableFs implements FileSystem {
     const file = Deno.openSync(at, { write: true, createNew: true, mode });
     try {
       return new PortableWritable(file, { at, mode, granted: this.#grantedMode(path, mode, file) });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  appendTo(path: RelPath, mode: number): WritableFile {
+    const at = this.#toOs(path);
+    const before = lstatIfAny(at);
+    if (before?.kind === "symlink") throw refusal("ELOOP", "open", at);
+    if (before?.kind === "other") throw new ProblemError(OTHER);
+    const file = Deno.openSync(at, { write: true, create: true, mode });
+    try {
+      file.seekSync(0, Deno.SeekMode.End);
+      return new PortableWritable(file, { at, mode, granted: modeOf(file.statSync()) });
     } catch (error) {
       file.close();
       throw error;
@@ -164,6 +179,11 @@ export class PortableFs implements FileSystem {
     const at = this.#toOs(to);
     if (from !== to && lstatIfAny(at)) throw refusal("EEXIST", "rename", at);
     this.rename(from, to);
+  }
+
+  /** Deno has no such call. */
+  exchange(): boolean {
+    return false;
   }
 
   unlink(path: RelPath): void {
@@ -289,7 +309,13 @@ class PortableWritable implements WritableFile {
   }
 
   write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    let done = 0;
+    try {
+      while (done < bytes.length) done += this.#file.writeSync(bytes.subarray(done));
+    } catch (error) {
+      this.#file.seekSync(-done, Deno.SeekMode.Current);
+      throw error;
+    }
   }
 
   skip(length: number): void {
@@ -317,6 +343,7 @@ class PortableWritable implements WritableFile {
   }
 }
 
+const OTHER = "it is a device, socket or FIFO";
 const SEPARATOR = WINDOWS ? "\\" : "/";
 
 /** Longest path that Windows takes without `\\?\`; for directories it is 12 less than for files. */

@@ -67,30 +67,33 @@ export class PosixReadable extends OpenFile implements ReadableFile {
 
 const UNKNOWN = -1;
 
-/** A new file open for writing. */
+/** A file open for writing. */
 export class PosixWritable extends OpenFile implements WritableFile {
-  #size = 0;
+  #size: number;
   /** The mode that is to be, and the one that is, or UNKNOWN. */
   readonly #mode: number;
   #has: number;
 
-  /** @param has The mode that it was given; the umask takes bits away. */
-  constructor(dirs: PosixDirs, fd: number, path: string, mode: number, has: number) {
+  /**
+   * @param has The mode that it was given; the umask takes bits away.
+   * @param size Where writing begins.
+   */
+  constructor(dirs: PosixDirs, fd: number, path: string, mode: number, has: number, size = 0) {
     super(dirs, fd, path);
     this.#mode = mode;
     this.#has = has;
+    this.#size = size;
   }
 
   write(bytes: Uint8Array): void {
     const { fd, dirs: { libc: { call } } } = this;
     this.#changing();
+    const at = this.#size;
     for (let done = 0; done < bytes.length;) {
       const part = done === 0 ? bytes : bytes.subarray(done);
-      const at = this.#size;
-      const count = this.uninterrupted("write", () => call.pwrite(fd, part as BufferSource, part.length, at));
-      done += count;
-      this.#size += count;
+      done += this.uninterrupted("write", () => call.pwrite(fd, part as BufferSource, part.length, at + done));
     }
+    this.#size += bytes.length;
   }
 
   skip(length: number): void {

@@ -124,6 +124,21 @@ export class PosixFs implements FileSystem, Disposable {
     }
   }
 
+  appendTo(path: RelPath, mode: number): WritableFile {
+    const dirs = this.#dirs;
+    const flags = C.O_WRONLY | C.O_CREAT | C.O_NONBLOCK | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
+    const { fd: parent, name } = dirs.parentOf(path, "open");
+    const fd = dirs.check(this.#call.openat(parent, name, flags, mode), "open", path);
+    try {
+      const { kind, mode: has, size } = this.#statOf(fd);
+      if (kind !== "file") throw new ProblemError(OTHER);
+      return new PosixWritable(dirs, fd, path, mode, has, size);
+    } catch (error) {
+      this.#call.close(fd);
+      throw error;
+    }
+  }
+
   mkdir(path: RelPath, mode: number): void {
     const { fd, name } = this.#dirs.parentOf(path, "mkdir");
     this.#dirs.check(this.#call.mkdirat(fd, name, mode), "mkdir", path);
@@ -161,6 +176,20 @@ export class PosixFs implements FileSystem, Disposable {
       return this.rename(from, to);
     }
     dirs.forget();
+  }
+
+  exchange(a: RelPath, b: RelPath): boolean {
+    const dirs = this.#dirs;
+    const { fd: fdA, name: nameA } = dirs.parentOf(a, "rename"),
+      { fd: fdB, name: nameB } = dirs.secondParentOf(b, "rename");
+    const failed = this.#call.syscall(dirs.libc.machine.SYS_renameat2, fdA, nameA, fdB, nameB, C.RENAME_EXCHANGE);
+    if (failed < 0) {
+      const errno = dirs.libc.errno();
+      if (errno === E.EINVAL || errno === E.ENOSYS) return false;
+      throw errorOf(errno, "rename", b);
+    }
+    dirs.forget();
+    return true;
   }
 
   unlink(path: RelPath): void {

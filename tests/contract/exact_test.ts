@@ -91,6 +91,52 @@ test("renameNew() goes only where nothing is", (fs) => {
   assertEquals(read(fs, p("e/a")), Uint8Array.of(97));
 });
 
+test("exchange() lets two entries of any kind change places, or does nothing where the layer cannot", (fs) => {
+  for (const name of ["d", "e"]) fs.mkdir(p(name), 0o755);
+  write(fs, p("a"), "a");
+  write(fs, p("d/b"), "b");
+  fs.symlink(p("link"), "a");
+  const kinds = () => ["a", "d", "d/b", "e", "link"].map((name) => fs.lstat(p(name))?.kind);
+  const able = fs.exchange(p("a"), p("d/b"));
+  assertEquals(able, fs.features.layer !== "portable");
+  if (!able) {
+    assertEquals([read(fs, p("a")), read(fs, p("d/b"))], [Uint8Array.of(97), Uint8Array.of(98)]);
+    return;
+  }
+  assertEquals([read(fs, p("a")), read(fs, p("d/b"))], [Uint8Array.of(98), Uint8Array.of(97)]);
+  assert(fs.exchange(p("link"), p("a")));
+  assertEquals([fs.readLink(p("a")), read(fs, p("link"))], ["a", Uint8Array.of(98)]);
+  assert(fs.exchange(p("d"), p("link")));
+  assertEquals(read(fs, p("link/b")), Uint8Array.of(97));
+  assert(fs.exchange(p("link"), p("d")));
+  // A full directory for an empty one, and what is on the way to itself.
+  assert(fs.exchange(p("d"), p("e")));
+  assertEquals(kinds(), ["symlink", "dir", undefined, "dir", "file"]);
+  assert(!fs.exchange(p("e"), p("e/b")));
+  assertThrows(() => fs.exchange(p("a"), p("gone")), Deno.errors.NotFound);
+  assertThrows(() => fs.exchange(p("gone"), p("a")), Deno.errors.NotFound);
+});
+
+test("exchange() of two names of one file leaves both", (fs) => {
+  write(fs, p("a"), "a");
+  fs.link(p("a"), p("b"));
+  fs.exchange(p("a"), p("b"));
+  assertEquals([read(fs, p("a")), read(fs, p("b"))], [Uint8Array.of(97), Uint8Array.of(97)]);
+});
+
+test("appendTo() writes on at the end, and makes what is not there", (fs) => {
+  for (const text of ["ab", "", "c"]) {
+    using file = fs.appendTo(p("a"), 0o600);
+    file.write(new TextEncoder().encode(text));
+    file.sync();
+  }
+  assertEquals(read(fs, p("a")), new TextEncoder().encode("abc"));
+  fs.symlink(p("link"), "a");
+  fs.mkdir(p("d"), 0o755);
+  for (const wrong of ["link", "d", "gone/a"]) assertThrows(() => fs.appendTo(p(wrong), 0o600));
+  assertEquals(read(fs, p("a")).length, 3);
+});
+
 test("the names of a file are counted, and gone ones are not", (fs) => {
   write(fs, p("a"));
   assertEquals(fs.lstat(p("a"))!.nlink, 1);

@@ -17,11 +17,13 @@ export interface Fuse {
 
 const CHANGES = new Set([
   "createFile",
+  "appendTo",
   "mkdir",
   "symlink",
   "link",
   "rename",
   "renameNew",
+  "exchange",
   "unlink",
   "rmdir",
   "setMeta",
@@ -56,7 +58,7 @@ export function watchedFs<T extends FileSystem | ReadableFile | WritableFile>(
       return (...args: unknown[]) => {
         before(String(key));
         const result = value.apply(object, args);
-        return key === "openFile" || key === "createFile" ? watchedFs(result, before) : result;
+        return key === "openFile" || key === "createFile" || key === "appendTo" ? watchedFs(result, before) : result;
       };
     },
   });

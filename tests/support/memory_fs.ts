@@ -62,6 +62,8 @@ export interface FsUser {
   readonly mayChown: boolean;
   /** Whether the file system has hard links. @default {true} */
   readonly hardLinks?: boolean;
+  /** Whether the file system can exchange two entries. @default {true} */
+  readonly exchange?: boolean;
 }
 
 /** Like root. */
@@ -192,6 +194,12 @@ export class MemoryFs implements FileSystem {
     return new MemoryWritable(node, this.#now, () => this.#close(node));
   }
 
+  appendTo(path: RelPath, mode: number): WritableFile {
+    if (this.#find(path) === "ENOENT") return this.createFile(path, mode);
+    const node = this.#file(path, "open");
+    return new MemoryWritable(node, this.#now, () => this.#close(node));
+  }
+
   mkdir(path: RelPath, mode: number): void {
     this.#put(this.#vacancy(path, "mkdir"), { kind: "dir", children: new Map(), ...this.#inode(mode) });
   }
@@ -232,6 +240,20 @@ export class MemoryFs implements FileSystem {
   renameNew(from: RelPath, to: RelPath): void {
     if (to !== from && this.#place(to, "rename").node && this.lstat(from)) throw systemError("EEXIST", "rename", to);
     this.rename(from, to);
+  }
+
+  exchange(a: RelPath, b: RelPath): boolean {
+    const one = this.#place(a, "rename"), other = this.#place(b, "rename");
+    if (!one.node || !other.node) throw systemError("ENOENT", "rename", one.node ? b : a);
+    if (this.#user.exchange === false || a !== b && (isWithin(a, b) || isWithin(b, a))) return false;
+    // Two names of one file: POSIX leaves both.
+    if (one.node === other.node) return true;
+    one.dir.children.set(one.name, other.node);
+    other.dir.children.set(other.name, one.node);
+    const now = this.#now();
+    for (const dir of [one.dir, other.dir]) dir.mtimeNs = dir.ctimeNs = now;
+    for (const node of [one.node, other.node]) node.ctimeNs = now;
+    return true;
   }
 
   unlink(path: RelPath): void {
@@ -437,11 +459,12 @@ class MemoryWritable implements WritableFile {
   readonly #now: () => bigint;
   readonly #close: () => void;
   #node: FileNode | undefined;
-  #at = 0;
+  #at: number;
 
   constructor(node: FileNode, now: () => bigint, close: () => void) {
     this.#node = node;
     node.open++;
+    this.#at = node.size;
     this.#now = now;
     this.#close = close;
   }
