@@ -61,7 +61,7 @@ export class Inotify implements Disposable {
   /** @param root Absolute, its symbolic links resolved. @throws {Error} If the system has no more such queues to give. */
   constructor(root: string, libc: Libc) {
     this.#libc = libc;
-    this.#dirs = new PosixDirs(root, libc, false);
+    this.#dirs = new PosixDirs(root, libc, { reopen: true });
     const { call } = libc;
     this.#queue = this.#dirs.check(call.inotify_init1(C.O_NONBLOCK | C.O_CLOEXEC), "inotify_init", root);
     this.#bell = this.#dirs.check(call.eventfd(0, EFD_CLOEXEC), "eventfd", root);

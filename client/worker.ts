@@ -8,7 +8,7 @@ import type { FileTree } from "../core/fs.ts";
 import { runEngine } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
-import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
+import { describeFs, openAccounts, openSource } from "../core/open_fs.ts";
 import { ID_FILE, INDEX_FILE, type RelPath } from "../core/path.ts";
 import { random, randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
@@ -62,7 +62,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
       side.request("dial");
     });
   const { source, server, once, updatemaxMs, everyChange, dryRun, xattrs } = start;
-  const layer = openFs(start.dir);
+  const layer = openSource(start.dir);
   side.emit({ event: "detail", message: describeFs(layer) });
   const { fs, accounts } = remembering(layer, start);
   const engine = new Engine({

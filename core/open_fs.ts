@@ -15,10 +15,16 @@ export function ownCalls(): Libc | undefined {
   return Deno.env.get(LAYER_VARIABLE) === "portable" ? undefined : loadLibc();
 }
 
-/** Opens the tree below `root` (absolute, its symbolic links resolved). */
+/** Opens the tree below `root` (absolute, its symbolic links resolved), to be written. */
 export function openFs(root: string): FileSystem {
   const libc = ownCalls();
   return libc ? new PosixFs(root, libc) : new PortableFs(root);
+}
+
+/** Opens the tree below `root` to be read; what is mounted there can be unmounted meanwhile. */
+export function openSource(root: string): FileSystem {
+  const libc = ownCalls();
+  return libc ? new PosixFs(root, libc, { reopen: true }) : new PortableFs(root);
 }
 
 /** What to tell people who want to know which layer they have. */

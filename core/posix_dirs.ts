@@ -3,7 +3,8 @@
 // nowhere else; where it cannot (before Linux 5.6, or in a sandbox), we go name by name and refuse links ourselves.
 //
 // Handles are kept for the synchronous stretch of work in which they were opened, and no longer: hundreds of files of one
-// directory need one, and nobody can move a directory away and have us work in it later.
+// directory need one, and nobody can move a directory away and have us work in it later. The root's own is kept for good, or
+// (`reopen`) no longer either: what is mounted there can be unmounted meanwhile, and what is there then is what is found.
 
 import { C, E, errorOf, type Libc } from "./libc.ts";
 import { fromBytes, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
@@ -22,6 +23,14 @@ const SCRATCH_PAGES = 3;
 /** Bytes of that room. */
 export const LARGE_BYTES = SCRATCH_PAGES * 65536 - LARGE;
 
+/** How the directories below a root are opened. */
+export interface DirsOptions {
+  /** Go name by name even where the kernel can do better; for tests. @default {false} */
+  readonly walk?: boolean;
+  /** Keep no handle of the root between two stretches of work, so that it can be unmounted. @default {false} */
+  readonly reopen?: boolean;
+}
+
 /** A directory's handle and, in the scratch memory, the address of a name in it. */
 export interface At {
   readonly fd: number;
@@ -36,7 +45,10 @@ export class PosixDirs implements Disposable {
   readonly view: DataView;
   /** Address of the scratch memory. */
   readonly base: number;
-  readonly #root: number;
+  readonly #path: string;
+  readonly #reopen: boolean;
+  /** Handle of the root; negative where it is not open now. */
+  #root = -1;
   readonly #kept = new Map<RelPath, number>();
   readonly #encoder = new TextEncoder();
   #openat2: boolean;
@@ -44,26 +56,25 @@ export class PosixDirs implements Disposable {
 
   /**
    * @param root Absolute path of the root, its symbolic links resolved.
-   * @param walk Go name by name even where the kernel can do better.
    * @throws {Error} If it cannot be opened.
    */
-  constructor(root: string, libc: Libc, walk: boolean) {
+  constructor(root: string, libc: Libc, { walk = false, reopen = false }: DirsOptions = {}) {
     this.libc = libc;
+    this.#path = root;
+    this.#reopen = reopen;
     const memory = new WebAssembly.Memory({ initial: SCRATCH_PAGES });
     this.bytes = new Uint8Array(memory.buffer as ArrayBuffer);
     this.view = new DataView(memory.buffer);
     this.base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.bytes)));
     this.#openat2 = !walk;
-    const { O_DIRECTORY } = libc.machine;
-    this.#root = libc.call.openat(C.AT_FDCWD, this.#text(root, NAME), C.O_PATH | C.O_CLOEXEC | O_DIRECTORY, 0);
-    if (this.#root < 0) throw this.error("open", root);
+    this.#openRoot("open");
   }
 
   [Symbol.dispose](): void {
     if (this.#closed) return;
-    this.#closed = true;
     this.forget();
-    this.libc.call.close(this.#root);
+    this.#closed = true;
+    if (this.#root >= 0) this.libc.call.close(this.#root);
   }
 
   /** The directory that holds `path`, and the name of `path` in it; "." for the root. */
@@ -93,6 +104,7 @@ export class PosixDirs implements Disposable {
   /** A handle (O_PATH) of the directory at `dir`; not the caller's to close. */
   handle(dir: RelPath, call: string): number {
     if (this.#closed) throw new Deno.errors.BadResource("The file system is closed");
+    if (this.#root < 0) this.#openRoot(call);
     if (dir === ROOT) return this.#root;
     const kept = this.#kept.get(dir);
     if (kept !== undefined) {
@@ -106,8 +118,8 @@ export class PosixDirs implements Disposable {
       C.O_PATH | C.O_CLOEXEC | this.libc.machine.O_DIRECTORY | this.libc.machine.O_NOFOLLOW,
       call,
     );
-    if (this.#kept.size === 0) queueMicrotask(() => this.forget());
-    else if (this.#kept.size >= MOST_KEPT) {
+    if (this.#kept.size === 0 && !this.#reopen) queueMicrotask(() => this.forget());
+    if (this.#kept.size >= MOST_KEPT) {
       const [oldest, handle] = this.#kept.entries().next().value!;
       this.#kept.delete(oldest);
       this.libc.call.close(handle);
@@ -158,10 +170,29 @@ export class PosixDirs implements Disposable {
     }
   }
 
-  /** Closes the handles that are kept: directories have moved or gone. */
+  /** Closes the handles that are kept: directories have moved or gone, or the stretch of work is over. */
   forget(): void {
     for (const fd of this.#kept.values()) this.libc.call.close(fd);
     this.#kept.clear();
+    if (!this.#reopen || this.#root < 0) return;
+    this.libc.call.close(this.#root);
+    this.#root = -1;
+  }
+
+  /** Opens the root, for good or for this stretch of work. Another that has come to its path is another's only by its inode. */
+  #openRoot(call: string): void {
+    const { O_DIRECTORY, O_NOFOLLOW } = this.libc.machine;
+    const flags = C.O_PATH | C.O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW;
+    // Symbolic links in its path were resolved at the start: one that has come into it since leads to another place.
+    const resolve = C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS;
+    let fd = this.#openat2 ? this.#openResolved(C.AT_FDCWD, this.#path, flags, resolve) : undefined;
+    if (fd === undefined) {
+      fd = this.libc.call.openat(C.AT_FDCWD, this.#text(this.#path, PATH), flags, 0);
+      if (fd < 0) fd = -this.libc.errno();
+    }
+    if (fd < 0) noDirectory(-fd, call, this.#path);
+    this.#root = fd;
+    if (this.#reopen) queueMicrotask(() => this.forget());
   }
 
   /** The result of a call, or its error. */
@@ -227,15 +258,21 @@ export class PosixDirs implements Disposable {
 
   /** @returns A handle, the negative number of an error, or undefined where the kernel has no such call. */
   #openBeneath(fd: number, path: string, flags: number): number | undefined {
+    return this.#openResolved(
+      fd,
+      path,
+      flags,
+      C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS,
+    );
+  }
+
+  /** The same, with how the path is to be resolved. */
+  #openResolved(fd: number, path: string, flags: number, resolve: number): number | undefined {
     const { call } = this.libc;
     const name = this.#text(path, PATH);
     this.view.setBigUint64(HOW, BigInt(flags), true);
     this.view.setBigUint64(HOW + 8, 0n, true);
-    this.view.setBigUint64(
-      HOW + 16,
-      BigInt(C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS),
-      true,
-    );
+    this.view.setBigUint64(HOW + 16, BigInt(resolve), true);
     for (let tries = 0;; tries++) {
       const result = call.syscall(C.SYS_openat2, fd, name, this.base + HOW, 24, 0);
       if (result >= 0) return result;

@@ -5,7 +5,7 @@ import { ProblemError } from "./errors.ts";
 import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile, Xattrs } from "./fs.ts";
 import { C, E, errorOf, type Libc } from "./libc.ts";
 import { parentOf, type RelPath, ROOT } from "./path.ts";
-import { LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
+import { type DirsOptions, LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
 import { PosixReadable, PosixWritable } from "./posix_files.ts";
 import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
 import { ACCESS_LIST } from "./xattrs.ts";
@@ -13,12 +13,6 @@ import { ACCESS_LIST } from "./xattrs.ts";
 const SPECIAL_BITS = 0o7000;
 /** Errors that mean that nothing is at a path. */
 const NOTHING: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR]);
-
-/** How a file system can be opened. */
-export interface PosixOptions {
-  /** Resolve paths name by name even where the kernel can do better; for tests. */
-  readonly walk?: boolean;
-}
 
 /** The directory tree below one directory of a Linux machine. */
 export class PosixFs implements FileSystem, Disposable {
@@ -41,8 +35,8 @@ export class PosixFs implements FileSystem, Disposable {
    * @param root Absolute path of the directory, its symbolic links resolved.
    * @throws {Error} If it cannot be opened.
    */
-  constructor(root: string, libc: Libc, { walk = false }: PosixOptions = {}) {
-    this.#dirs = new PosixDirs(root, libc, walk);
+  constructor(root: string, libc: Libc, options: DirsOptions = {}) {
+    this.#dirs = new PosixDirs(root, libc, options);
     this.#call = libc.call;
   }
 

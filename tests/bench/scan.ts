@@ -51,6 +51,10 @@ try {
       using fs = new PosixFs(dir, libc);
       return walk(fs, ROOT);
     };
+    walks["posix layer, root reopened"] = () => {
+      using fs = new PosixFs(dir, libc, { reopen: true });
+      return walk(fs, ROOT);
+    };
   }
   const speeds = new Map(Object.keys(walks).map((name) => [name, [] as number[]]));
   for (let round = 0; round <= ROUNDS; round++) {

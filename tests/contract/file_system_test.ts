@@ -3,6 +3,7 @@ import { ProblemError } from "../../core/errors.ts";
 import { loadLibc } from "../../core/libc.ts";
 import { joinPath, parsePath as p, ROOT } from "../../core/path.ts";
 import { PortableFs, windowsPath } from "../../core/portable_fs.ts";
+import type { DirsOptions } from "../../core/posix_dirs.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -18,10 +19,15 @@ fileSystemContract("PortableFs", () => {
 });
 
 const libc = loadLibc();
-for (const walk of libc ? [false, true] : []) {
-  fileSystemContract(walk ? "PosixFs, name by name" : "PosixFs", () => {
+const POSIX: [string, DirsOptions][] = [
+  ["PosixFs", {}],
+  ["PosixFs, name by name", { walk: true }],
+  ["PosixFs, opened anew for each stretch", { reopen: true }],
+];
+for (const [name, options] of libc ? POSIX : []) {
+  fileSystemContract(name, () => {
     const dir = new TempDir();
-    const fs = new PosixFs(dir.path, libc!, { walk });
+    const fs = new PosixFs(dir.path, libc!, options);
     return {
       fs,
       [Symbol.dispose]() {

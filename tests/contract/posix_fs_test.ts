@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { loadLibc } from "../../core/libc.ts";
-import { parsePath as p } from "../../core/path.ts";
+import { parsePath as p, ROOT } from "../../core/path.ts";
+import type { DirsOptions } from "../../core/posix_dirs.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
 import { OPERATIONS } from "../support/operations.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -10,16 +11,23 @@ import { treeOf } from "../support/trees.ts";
 
 const libc = loadLibc();
 
-/** Registers a test for both ways to resolve a path. */
+/** Ways to resolve a path. */
+const WAYS: [string, DirsOptions][] = [
+  ["", {}],
+  [", name by name", { walk: true }],
+  [", opened anew for each stretch", { reopen: true }],
+];
+
+/** Registers a test for every way to resolve a path. */
 function test(title: string, body: (fs: PosixFs, dir: string) => void | Promise<void>): void {
-  for (const walk of [false, true]) {
+  for (const [way, options] of WAYS) {
     Deno.test({
-      name: `PosixFs${walk ? ", name by name" : ""}: ${title}`,
+      name: `PosixFs${way}: ${title}`,
       ignore: !libc,
       async fn() {
         using dir = new TempDir();
         Deno.mkdirSync(`${dir.path}/root`);
-        using fs = new PosixFs(`${dir.path}/root`, libc!, { walk });
+        using fs = new PosixFs(`${dir.path}/root`, libc!, options);
         await body(fs, dir.path);
       },
     });
@@ -113,4 +121,31 @@ test("a directory that is replaced between two stretches of work is not worked i
   fs.createFile(p("d/2"), 0o644)[Symbol.dispose]();
   assertEquals([...Deno.readDirSync(`${dir}/away`)].map(({ name }) => name), ["1"]);
   assertEquals([...Deno.readDirSync(`${dir}/root/d`)].map(({ name }) => name), ["2"]);
+});
+
+Deno.test({
+  name: "PosixFs, opened anew for each stretch: the root that is at its path now is the one that is looked at",
+  ignore: !libc,
+  async fn() {
+    using dir = new TempDir();
+    const root = `${dir.path}/root`;
+    Deno.mkdirSync(root);
+    Deno.writeTextFileSync(`${root}/first`, "");
+    using fs = new PosixFs(root, libc!, { reopen: true });
+    const names = () => fs.list(ROOT).map(({ name }) => name);
+    Deno.renameSync(root, `${dir.path}/elsewhere`);
+    // Within one stretch of work it is one and the same directory.
+    assertEquals(names(), ["first"]);
+    await Promise.resolve();
+    assertEquals(fs.lstat(ROOT), undefined);
+    assertEquals(fs.lstat(p("first")), undefined);
+    assertThrows(() => fs.list(ROOT), Deno.errors.NotFound);
+    Deno.mkdirSync(root);
+    Deno.writeTextFileSync(`${root}/second`, "");
+    assertEquals(names(), ["second"]);
+    await Promise.resolve();
+    Deno.removeSync(root, { recursive: true });
+    Deno.symlinkSync("elsewhere", root);
+    assertThrows(() => fs.list(ROOT), Deno.errors.NotADirectory);
+  },
 });
