@@ -2,7 +2,16 @@
 // terminal: connections, time, randomness, the file system and the watcher's hints are handed in.
 
 import { Cutter } from "../core/chunker.ts";
-import { DisconnectedError, FatalError, ProblemError, ProtocolError, RefusedError } from "../core/errors.ts";
+import {
+  DisconnectedError,
+  FatalError,
+  isOfDatabase,
+  isOfSystem,
+  ProblemError,
+  ProtocolError,
+  reasonOf,
+  RefusedError,
+} from "../core/errors.ts";
 import type { SyncEvent } from "../core/events.ts";
 import { Holds } from "./holds.ts";
 import { Problems } from "./problems.ts";
@@ -59,7 +68,10 @@ export class Engine {
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof RefusedError && !error.retry) throw new FatalError(`${server} refuses: ${error.message}`);
-        if (error instanceof FatalError || this.#options.once && !isPassing(error)) throw error;
+        if (error instanceof FatalError) throw error;
+        if (this.#options.once && !isPassing(error)) {
+          throw isOfThisMachine(error) ? new FatalError(`This machine refuses: ${reasonOf(error)}`) : error;
+        }
         const reason = (error as Error).message;
         if (reason !== told) emit(eventOf(error as Error, server));
         told = reason;
@@ -110,9 +122,17 @@ function isOfPeer(error: unknown): boolean {
   return error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError;
 }
 
+function isOfThisMachine(error: unknown): boolean {
+  return isOfSystem(error) || isOfDatabase(error);
+}
+
 /** What to say of that which ended a session. */
 function eventOf(error: Error, server: string): SyncEvent {
   if (isOfPeer(error)) return { event: "waiting", server, reason: error.message };
-  const what = error instanceof ProblemError ? error.message : `something went wrong here (${error.message})`;
+  const what = error instanceof ProblemError
+    ? error.message
+    : isOfThisMachine(error)
+    ? `this machine refuses: ${reasonOf(error)}`
+    : `something went wrong here (${error.message})`;
   return { event: "warning", message: `${what}; the mirror stays as it is, and it is tried again` };
 }

@@ -64,8 +64,19 @@ export function isOfPath(error: unknown): boolean {
     return false;
   }
   if (error instanceof ProblemError) return true;
+  return isOfSystem(error);
+}
+
+/** Whether the system refused to do something, as against a fault of this program. */
+export function isOfSystem(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
   return Object.values(Deno.errors).some((type) => error instanceof type) ||
-    typeof (error as { code?: unknown })?.code === "string";
+    typeof code === "string" && /^E[A-Z0-9]+$/.test(code);
+}
+
+/** What a database says that it cannot do, which may be for want of room or rights: worth another try. */
+export function isOfDatabase(error: unknown): boolean {
+  return (error as { code?: unknown })?.code === "ERR_SQLITE_ERROR";
 }
 
 /** What went wrong in one short sentence, without paths of this machine: for problems and for the wire. */

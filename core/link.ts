@@ -20,6 +20,8 @@ export interface Link {
 /** Received bytes that nobody has asked for yet. Calls `taken` with the length of each buffer that is taken. */
 export class Inbox {
   #buffers: Uint8Array[] = [];
+  /** Those taken already; to shift a long array costs its length. */
+  #at = 0;
   #ended = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
@@ -46,8 +48,13 @@ export class Inbox {
 
   async take(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const bytes = this.#buffers.shift();
+      const bytes = this.#buffers[this.#at];
       if (bytes) {
+        this.#at++;
+        if (this.#at * 2 >= this.#buffers.length) {
+          this.#buffers = this.#buffers.slice(this.#at);
+          this.#at = 0;
+        }
         this.taken(bytes.length);
         return bytes;
       }

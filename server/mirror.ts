@@ -78,6 +78,11 @@ export class Mirror implements Disposable {
     return this.index.fact(MIRROR_ID)!;
   }
 
+  /** A name that nobody else has, and nobody had. */
+  newId(): string {
+    return this.#deps.randomId();
+  }
+
   /** Who pushes now, if anybody does. */
   get pusher(): string | undefined {
     return this.#pusher;

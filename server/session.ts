@@ -3,7 +3,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
-import { DisconnectedError, ProtocolError } from "../core/errors.ts";
+import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
 import { NO_ID } from "../core/fs.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
@@ -61,11 +61,16 @@ export async function serve(link: Link, deps: SessionDeps): Promise<void> {
     await session.run();
     session.left("it disconnected");
   } catch (error) {
-    if (error instanceof ProtocolError) await session.refuse(error.message, true);
-    session.left((error as Error).message);
-    if (!(error instanceof DisconnectedError || error instanceof ProtocolError || deps.signal.aborted)) {
-      deps.emit({ event: "warning", message: `a client's session ended: ${(error as Error).stack ?? error}` });
-    }
+    const { message, stack = message } = error as Error;
+    const failing = isOfSystem(error) || isOfDatabase(error);
+    // What is wrong with our own disk as a whole (the journal, the index) is nobody's path: all is tried again from the start.
+    const reason = failing ? `the server cannot work on its disk: ${reasonOf(error)}` : message;
+    if (failing || error instanceof ProtocolError || error instanceof ProblemError) await session.refuse(reason, true);
+    session.left(reason);
+    if (deps.signal.aborted || error instanceof DisconnectedError || error instanceof ProtocolError) return;
+    if (failing || error instanceof ProblemError) {
+      deps.emit({ event: "warning", message: `${reason}; the client will try again` });
+    } else deps.emit({ event: "warning", message: `a client's session ended: ${stack}` });
   } finally {
     deps.signal.removeEventListener("abort", abort);
     session.close();
@@ -112,7 +117,7 @@ class Session {
       emit({ event: "connected", peer: hello.source });
     }
     await mirror.open(!hello.dryRun, () => this.#waiting());
-    this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, fsync);
+    this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, { fsync, name: mirror.newId() });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks();
     this.#answer({ type: "welcome", features: [], mirror: name, mirrorId: id, root, holdsContent, average });

@@ -52,6 +52,7 @@ export class Stage {
   readonly #index: TreeIndex;
   readonly #metadata: Metadata;
   readonly #fsync: boolean;
+  readonly #name: string;
   readonly #buffer = new Uint8Array(new WebAssembly.Memory({ initial: 17 }).buffer); // page-aligned: faster reads
   #next = 0;
   /** What every new file here has. */
@@ -65,19 +66,24 @@ export class Stage {
   /** Files of the mirror that were not what the index says. */
   readonly wrong = new Set<RelPath>();
 
-  /** @param fsync Whether what is staged must be on the disk when `sync` returns. */
-  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, fsync: boolean) {
+  /**
+   * @param fsync Whether what is staged must be on the disk when `sync` returns.
+   * @param name No other stage's, ever: a power cut may bring back an old journal, which must not find other files under the
+   * names that it knows.
+   */
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, { fsync, name }: { fsync: boolean; name: string }) {
     this.#fs = fs;
     this.#index = index;
     this.#metadata = metadata;
     this.#fsync = fsync;
+    this.#name = name;
   }
 
   /** Begins a file. @throws {ProtocolError} If one is begun already. */
   begin(begin: Begin): void {
     if (this.#now || this.#failed) throw new ProtocolError("A file begins within another");
     this.#attempt(begin.path, () => {
-      const at = joinPath(STAGE_DIR, String(this.#next++));
+      const at = joinPath(STAGE_DIR, `${this.#name}-${this.#next++}`);
       // Nobody else reads it before it has its own mode.
       const file = this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600);
       this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: undefined, size: 0 };

@@ -30,7 +30,12 @@ function scene() {
   const index = new TreeIndex(":memory:");
   const owners = new Owners(noAccounts);
   const metadata = new Metadata({ fs, owners, xattrsOf: (digest) => index.xattrs(digest), warn: () => {} });
-  return { fs, index, stage: new Stage(fs, index, metadata, true), [Symbol.dispose]: () => index[Symbol.dispose]() };
+  return {
+    fs,
+    index,
+    stage: new Stage(fs, index, metadata, { fsync: true, name: "stage" }),
+    [Symbol.dispose]: () => index[Symbol.dispose](),
+  };
 }
 
 Deno.test("a file that is not what it was said to be is not staged, and leaves nothing", () => {

@@ -28,6 +28,7 @@ import {
   toBytes,
 } from "../../core/path.ts";
 import { MAX_NAME_BYTES } from "../../core/limits.ts";
+import { type DirNode, type Disk, type FileNode, type Inode, type Node, steadyDisk } from "./inodes.ts";
 
 /** One entry as `tree` describes it; what two of them have in common is equal by `assertEquals`. */
 export interface TreeEntry {
@@ -69,44 +70,6 @@ export interface FsUser {
 /** Like root. */
 export const SUPERUSER: FsUser = { uid: 0, gid: 0, mayChown: true };
 
-interface Inode {
-  readonly ino: bigint;
-  mode: number;
-  uid: number;
-  gid: number;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-  nlink: number;
-  /** How often it is open. */
-  open: number;
-  xattrs: Xattrs;
-}
-
-interface DirNode extends Inode {
-  readonly kind: "dir";
-  readonly children: Map<string, Node>;
-}
-
-interface FileNode extends Inode {
-  readonly kind: "file";
-  /** The content and room to grow. */
-  bytes: Uint8Array<ArrayBuffer>;
-  size: number;
-  /** Bytes in holes. */
-  skipped: number;
-}
-
-interface LinkNode extends Inode {
-  readonly kind: "symlink";
-  readonly target: string;
-}
-
-interface OtherNode extends Inode {
-  readonly kind: "other";
-}
-
-type Node = DirNode | FileNode | LinkNode | OtherNode;
-
 /** A place for an entry: its directory, its name there and what is there now. */
 interface Place {
   readonly dir: DirNode;
@@ -117,13 +80,16 @@ interface Place {
 const ERRORS = {
   EPERM: [1, "Operation not permitted", Deno.errors.PermissionDenied],
   ENOENT: [2, "No such file or directory", Deno.errors.NotFound],
+  EIO: [5, "Input/output error", Error],
   EACCES: [13, "Permission denied", Deno.errors.PermissionDenied],
   EBUSY: [16, "Device or resource busy", Deno.errors.Busy],
   EEXIST: [17, "File exists", Deno.errors.AlreadyExists],
   ENOTDIR: [20, "Not a directory", Deno.errors.NotADirectory],
   EISDIR: [21, "Is a directory", Deno.errors.IsADirectory],
   EINVAL: [22, "Invalid argument", TypeError],
+  EMFILE: [24, "Too many open files", Error],
   ENOSPC: [28, "No space left on device", Error],
+  EROFS: [30, "Read-only file system", Error],
   ENAMETOOLONG: [36, "File name too long", Error],
   ENOTEMPTY: [39, "Directory not empty", Error],
   ELOOP: [40, "Too many levels of symbolic links", Deno.errors.FilesystemLoop],
@@ -154,13 +120,16 @@ export class MemoryFs implements FileSystem {
   readonly #user: FsUser;
   readonly #root: DirNode;
   #lastIno = 1n;
-  /** Numbers of inodes that are gone: the next inodes get them, as on ext4. */
+  /** Numbers of inodes that are gone: the next inodes get them, as on ext4 (but only where what is gone cannot come back). */
   readonly #freeInos: bigint[] = [];
 
+  readonly #disk: Disk;
+
   /** @param now The time, ns since the epoch. */
-  constructor(now: () => bigint, user = SUPERUSER) {
+  constructor(now: () => bigint, user = SUPERUSER, disk = steadyDisk) {
     this.#now = now;
     this.#user = user;
+    this.#disk = disk;
     this.#root = { kind: "dir", children: new Map(), ...this.#inode(0o755) };
   }
 
@@ -191,13 +160,12 @@ export class MemoryFs implements FileSystem {
     const place = this.#vacancy(path, "open");
     const node: FileNode = { kind: "file", bytes: new Uint8Array(), size: 0, skipped: 0, ...this.#inode(mode) };
     this.#put(place, node);
-    return new MemoryWritable(node, this.#now, () => this.#close(node));
+    return this.#writable(node);
   }
 
   appendTo(path: RelPath, mode: number): WritableFile {
     if (this.#find(path) === "ENOENT") return this.createFile(path, mode);
-    const node = this.#file(path, "open");
-    return new MemoryWritable(node, this.#now, () => this.#close(node));
+    return this.#writable(this.#file(path, "open"));
   }
 
   mkdir(path: RelPath, mode: number): void {
@@ -214,6 +182,7 @@ export class MemoryFs implements FileSystem {
     const place = this.#vacancy(to, "link");
     if (node.kind === "dir" || this.#user.hardLinks === false) throw systemError("EPERM", "link", from);
     this.#put(place, node);
+    this.#disk.changing(node);
     node.nlink++;
     node.ctimeNs = place.dir.ctimeNs;
   }
@@ -227,8 +196,7 @@ export class MemoryFs implements FileSystem {
     // Two names of one file: POSIX leaves both.
     if (target.node === moved) return;
     if (target.node) checkReplaceable(moved, target.node, to);
-    source.dir.children.delete(source.name);
-    target.dir.children.set(target.name, moved);
+    this.#name([{ ...source, after: undefined }, { ...target, after: moved }]);
     const now = this.#now();
     for (const dir of [source.dir, target.dir]) dir.mtimeNs = dir.ctimeNs = now;
     moved.ctimeNs = now;
@@ -248,8 +216,7 @@ export class MemoryFs implements FileSystem {
     if (this.#user.exchange === false || a !== b && (isWithin(a, b) || isWithin(b, a))) return false;
     // Two names of one file: POSIX leaves both.
     if (one.node === other.node) return true;
-    one.dir.children.set(one.name, other.node);
-    other.dir.children.set(other.name, one.node);
+    this.#name([{ ...one, after: other.node }, { ...other, after: one.node }]);
     const now = this.#now();
     for (const dir of [one.dir, other.dir]) dir.mtimeNs = dir.ctimeNs = now;
     for (const node of [one.node, other.node]) node.ctimeNs = now;
@@ -270,7 +237,9 @@ export class MemoryFs implements FileSystem {
   }
 
   setMeta(path: RelPath, meta: Meta): void {
-    applyMeta(this.#get(path, "utime"), meta, this.#now());
+    const node = this.#get(path, "utime");
+    this.#disk.changing(node);
+    applyMeta(node, meta, this.#now());
   }
 
   chown(path: RelPath, uid: number, gid: number): void {
@@ -280,6 +249,7 @@ export class MemoryFs implements FileSystem {
     if (!user.mayChown && (toUid !== node.uid || node.uid !== user.uid || toGid !== node.gid && toGid !== user.gid)) {
       throw systemError("EPERM", "chown", path);
     }
+    this.#disk.changing(node);
     node.uid = toUid;
     node.gid = toGid;
     if (node.kind === "file") node.mode &= 0o1777;
@@ -293,15 +263,19 @@ export class MemoryFs implements FileSystem {
   setXattrs(path: RelPath, xattrs: Xattrs): void {
     const node = this.#get(path, "setxattr");
     if (node.kind === "symlink") return;
+    this.#disk.changing(node);
     node.xattrs = new Map(xattrs);
     node.ctimeNs = this.#now();
   }
 
   syncDir(dir: RelPath): void {
-    this.#get(dir, "open");
+    const node = this.#get(dir, "open");
+    if (node.kind === "dir") this.#disk.syncedNames(node);
   }
 
-  syncAll(): void {}
+  syncAll(): void {
+    this.#disk.syncedAll();
+  }
 
   /** Replaces what is in a file in place, as editors may do; makes the file if there is none. */
   writeFile(path: RelPath, content: Uint8Array | string): void {
@@ -311,6 +285,7 @@ export class MemoryFs implements FileSystem {
       return file.write(contentOf(content));
     }
     const file = this.#file(path, "open");
+    this.#disk.changing(file);
     file.bytes = new Uint8Array();
     file.size = file.skipped = 0;
     writeAt(file, 0, contentOf(content));
@@ -320,6 +295,7 @@ export class MemoryFs implements FileSystem {
   /** Adds to the end of a file. */
   appendFile(path: RelPath, content: Uint8Array | string): void {
     const file = this.#file(path, "open");
+    this.#disk.changing(file);
     writeAt(file, file.size, contentOf(content));
     file.mtimeNs = file.ctimeNs = this.#now();
   }
@@ -328,6 +304,21 @@ export class MemoryFs implements FileSystem {
   readFile(path: RelPath): Uint8Array<ArrayBuffer> {
     const file = this.#file(path, "open");
     return file.bytes.slice(0, file.size);
+  }
+
+  /** After the disk below has lost something: how many names each entry has is counted again, and nothing is open. */
+  remount(): void {
+    const count = (dir: DirNode) => {
+      for (const child of dir.children.values()) {
+        if (child.kind === "dir") count(child);
+        else child.nlink = 0;
+        child.open = 0;
+      }
+      for (const child of dir.children.values()) if (child.kind !== "dir") counted.push(child);
+    };
+    const counted: Node[] = [];
+    count(this.#root);
+    for (const node of counted) node.nlink++;
   }
 
   /** Makes an entry that is not mirrored, such as a FIFO. */
@@ -362,7 +353,7 @@ export class MemoryFs implements FileSystem {
   #inode(mode: number): Inode {
     const now = this.#now();
     const { uid, gid } = this.#user;
-    const ino = this.#freeInos.pop() ?? ++this.#lastIno;
+    const ino = this.#disk === steadyDisk && this.#freeInos.pop() || ++this.#lastIno;
     return { ino, mode: mode & 0o7777, uid, gid, mtimeNs: now, ctimeNs: now, nlink: 1, open: 0, xattrs: new Map() };
   }
 
@@ -414,13 +405,28 @@ export class MemoryFs implements FileSystem {
     return place;
   }
 
-  #put({ dir, name }: Place, node: Node): void {
-    dir.children.set(name, node);
+  #writable(node: FileNode): MemoryWritable {
+    return new MemoryWritable(node, this.#now, this.#disk, () => this.#close(node));
+  }
+
+  /** Changes what names stand for, all in one instant. */
+  #name(changes: readonly (Place & { readonly after: Node | undefined })[]): void {
+    this.#disk.named(changes.map(({ dir, name, node, after }) => ({ dir, name, before: node, after })));
+    for (const { dir, name, after } of changes) {
+      if (after) dir.children.set(name, after);
+      else dir.children.delete(name);
+    }
+  }
+
+  #put(place: Place, node: Node): void {
+    const { dir } = place;
+    this.#name([{ ...place, after: node }]);
     dir.mtimeNs = dir.ctimeNs = this.#now();
   }
 
-  #take({ dir, name, node }: Place): void {
-    dir.children.delete(name);
+  #take(place: Place): void {
+    const { dir, node } = place;
+    this.#name([{ ...place, after: undefined }]);
     dir.mtimeNs = dir.ctimeNs = this.#now();
     if (!node) return;
     node.ctimeNs = dir.ctimeNs;
@@ -457,21 +463,24 @@ class MemoryReadable implements ReadableFile {
 
 class MemoryWritable implements WritableFile {
   readonly #now: () => bigint;
+  readonly #disk: Disk;
   readonly #close: () => void;
   #node: FileNode | undefined;
   #at: number;
 
-  constructor(node: FileNode, now: () => bigint, close: () => void) {
+  constructor(node: FileNode, now: () => bigint, disk: Disk, close: () => void) {
     this.#node = node;
     node.open++;
     this.#at = node.size;
     this.#now = now;
+    this.#disk = disk;
     this.#close = close;
   }
 
   write(bytes: Uint8Array): void {
     const node = opened(this.#node);
     if (bytes.length === 0) return;
+    this.#disk.changing(node);
     writeAt(node, this.#at, bytes);
     this.#at += bytes.length;
     node.mtimeNs = node.ctimeNs = this.#now();
@@ -479,17 +488,20 @@ class MemoryWritable implements WritableFile {
 
   skip(length: number): void {
     const node = opened(this.#node);
+    this.#disk.changing(node);
     writeAt(node, this.#at, new Uint8Array(length));
     this.#at += length;
     node.skipped += length;
   }
 
   setMeta(meta: Meta): void {
-    applyMeta(opened(this.#node), meta, this.#now());
+    const node = opened(this.#node);
+    this.#disk.changing(node);
+    applyMeta(node, meta, this.#now());
   }
 
   sync(): void {
-    opened(this.#node);
+    this.#disk.synced(opened(this.#node));
   }
 
   [Symbol.dispose](): void {
@@ -542,10 +554,20 @@ function toTreeEntry(node: Node): TreeEntry {
   };
   if (node.kind === "symlink") return { kind, mode, mtimeNs, target: node.target };
   if (node.kind !== "file") return { kind, mode, mtimeNs, ...xattrs };
+  return { kind, mode, mtimeNs, size: node.size, content: describeContent(node), ...xattrs };
+}
+
+/** What was said last of each file's content, while that is true. */
+const described = new WeakMap<FileNode, { bytes: Uint8Array; ctimeNs: bigint; size: number; content: string }>();
+
+function describeContent(node: FileNode): string {
+  const known = described.get(node);
+  if (known?.bytes === node.bytes && known.ctimeNs === node.ctimeNs && known.size === node.size) return known.content;
   const bytes = node.bytes.subarray(0, node.size);
   // `fromBytes` gives different bytes different strings.
   const content = bytes.length <= 256 ? fromBytes(bytes) : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return { kind, mode, mtimeNs, size: node.size, content, ...xattrs };
+  described.set(node, { bytes: node.bytes, ctimeNs: node.ctimeNs, size: node.size, content });
+  return content;
 }
 
 function contentOf(content: Uint8Array | string): Uint8Array {

@@ -1,6 +1,6 @@
 // A user who works on a directory: random programs of saves, edits, renames, moves and deletions.
 
-import { joinPath, parentOf, type RelPath, ROOT } from "../../core/path.ts";
+import { isPrivateName, joinPath, parentOf, type RelPath, ROOT } from "../../core/path.ts";
 import { removeTree } from "../../core/fs.ts";
 import type { MemoryFs } from "./memory_fs.ts";
 import { pick, type Random } from "./seed.ts";
@@ -171,13 +171,15 @@ export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
   }
 }
 
-/** Everything in a tree, the root first. */
+/** Everything in a tree but what belongs to dirsync, the root first. */
 export function everything(fs: MemoryFs): { path: RelPath; kind: string }[] {
   const found = [{ path: ROOT, kind: "dir" }];
   for (let i = 0; i < found.length; i++) {
     const { path, kind } = found[i]!;
     if (kind !== "dir") continue;
-    for (const { name, stat } of fs.list(path)) found.push({ path: joinPath(path, name), kind: stat.kind });
+    for (const { name, stat } of fs.list(path)) {
+      if (path !== ROOT || !isPrivateName(name)) found.push({ path: joinPath(path, name), kind: stat.kind });
+    }
   }
   return found;
 }

@@ -9,22 +9,13 @@ import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { IgnoreRules } from "../../core/ignore.ts";
 import { type Link, pipe } from "../../core/link.ts";
-import { TreeIndex } from "../../core/tree_index.ts";
+import type { CommitStep } from "../../server/journal.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { type Disk, steadyDisk } from "./inodes.ts";
+import { LastingDatabase } from "./lasting_database.ts";
 import { type FsUser, MemoryFs } from "./memory_fs.ts";
-
-/** An index in memory that outlives the sessions which open and close it, as a file does. */
-class LastingIndex extends TreeIndex {
-  constructor() {
-    super(":memory:");
-  }
-  override [Symbol.dispose](): void {}
-  end(): void {
-    super[Symbol.dispose]();
-  }
-}
 
 /** What a world can be made with. */
 export interface WorldOptions {
@@ -39,6 +30,12 @@ export interface WorldOptions {
   /** The file systems as the engines see them, around those in memory. */
   readonly wrapSource?: (fs: MemoryFs) => FileSystem;
   readonly wrapMirror?: (fs: MemoryFs) => FileSystem;
+  /** What is below the mirror's file system. @default {steadyDisk} */
+  readonly mirrorDisk?: Disk;
+  /** Makes a connection. @default {pipe} */
+  readonly join?: () => [Link, Link];
+  /** Told of every commit of the mirror: what it begins with; resolves to what is told when it is acknowledged. */
+  readonly onCommit?: (steps: readonly CommitStep[]) => () => void;
 }
 
 /** A client, a server and what lies between them. */
@@ -50,20 +47,21 @@ export class World implements Disposable {
   readonly clientEvents: SyncEvent[] = [];
   readonly serverEvents: SyncEvent[] = [];
   readonly #options: WorldOptions;
-  #clientIndex = new LastingIndex();
-  #serverIndex = new LastingIndex();
+  readonly clientDatabase = new LastingDatabase();
+  readonly serverDatabase = new LastingDatabase();
   #server: { mirror: Mirror; stop: AbortController } | undefined;
   #links: Link[] = [];
+  #ids = 0;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
-    this.mirror = new MemoryFs(this.clock.nowNs, options.serverUser);
+    this.mirror = new MemoryFs(this.clock.nowNs, options.serverUser, options.mirrorDisk ?? steadyDisk);
   }
 
   [Symbol.dispose](): void {
     this.stopServer();
-    this.#clientIndex.end();
-    this.#serverIndex.end();
+    this.clientDatabase.end();
+    this.serverDatabase.end();
   }
 
   /** Starts a server, as after a restart: only the disk and the index are what they were. */
@@ -75,17 +73,34 @@ export class World implements Disposable {
       accounts: this.#options.mirrorAccounts ?? noAccounts,
       clock,
       emit: (event) => this.serverEvents.push(event),
-      openIndex: () => this.#serverIndex,
-      randomId: () => "00000000-0000-4000-8000-000000000001",
+      openIndex: () => this.serverDatabase.open(),
+      randomId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
       fsync: true,
       name: "there:/mirror",
     });
+    const { onCommit } = this.#options;
+    if (onCommit) {
+      const commit = mirror.commit.bind(mirror);
+      mirror.commit = async (steps, ...rest) => {
+        const acknowledged = onCommit(steps);
+        const result = await commit(steps, ...rest);
+        acknowledged();
+        return result;
+      };
+    }
+    mirror.recover();
     this.#server = { mirror, stop: new AbortController() };
+  }
+
+  /** Whether a server runs. */
+  get serves(): boolean {
+    return this.#server !== undefined;
   }
 
   stopServer(): void {
     this.#server?.stop.abort();
     this.cut();
+    this.#server?.mirror[Symbol.dispose]();
     this.#server = undefined;
   }
 
@@ -96,8 +111,7 @@ export class World implements Disposable {
 
   /** Throws an index away, as if the state folder or the private folder had been deleted. */
   forgetClient(): void {
-    this.#clientIndex.end();
-    this.#clientIndex = new LastingIndex();
+    this.clientDatabase.forget();
   }
 
   /** An engine for the source. */
@@ -121,7 +135,7 @@ export class World implements Disposable {
       dirty,
       dial: () => this.dial(),
       overlap: () => undefined,
-      openIndex: () => this.#clientIndex,
+      openIndex: () => this.clientDatabase.open(),
       signal,
     });
   }
@@ -147,7 +161,7 @@ export class World implements Disposable {
   dial(): Promise<Link> {
     const server = this.#server;
     if (!server) return Promise.reject(new DisconnectedError("nothing listens there"));
-    const [near, far] = pipe();
+    const [near, far] = (this.#options.join ?? pipe)();
     this.#links.push(near, far);
     const emit = (event: SyncEvent) => this.serverEvents.push(event);
     const { clock } = this;

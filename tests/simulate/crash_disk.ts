@@ -1,0 +1,123 @@
+// A disk that a power cut may take from what was not synced: of names any mix that respects the order in which each name was
+// changed, of a file its content, its attributes or a part of them. What a rename did is there in whole or not at all. That
+// is more than any one file system of Linux would lose, and nothing that POSIX forbids.
+
+import type { DirNode, Disk, FileNode, NameChange, Node } from "../support/inodes.ts";
+import type { Random } from "../support/seed.ts";
+
+/** What of a node is on the disk for sure. */
+interface Durable {
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly attributes: Pick<Node, "mode" | "uid" | "gid" | "mtimeNs" | "ctimeNs" | "xattrs">;
+}
+
+/** Knows what is not on the disk yet. */
+export class CrashDisk implements Disk {
+  /** Changes of names that are not on the disk for sure, in order. */
+  #log: (readonly NameChange[])[] = [];
+  /** Nodes that have changed since they were synced; undefined for those that never were. */
+  readonly #dirty = new Map<Node, Durable | undefined>();
+  /** Nodes that were synced at least once. */
+  readonly #known = new WeakSet<Node>();
+
+  named(changes: readonly NameChange[]): void {
+    this.#log.push(changes);
+    for (const { after } of changes) {
+      if (after && !this.#known.has(after) && !this.#dirty.has(after)) this.#dirty.set(after, undefined);
+    }
+  }
+
+  changing(node: Node): void {
+    if (!this.#dirty.has(node)) this.#dirty.set(node, this.#known.has(node) ? durableOf(node) : undefined);
+  }
+
+  synced(node: Node): void {
+    this.#dirty.delete(node);
+    this.#known.add(node);
+  }
+
+  syncedNames(dir: DirNode): void {
+    // With a rename out of another directory, what was done before to its names there is on the disk too.
+    const certain = new Map<DirNode, Set<string>>();
+    const isCertain = (change: NameChange) => change.dir === dir || certain.get(change.dir)?.has(change.name) === true;
+    const rest: (readonly NameChange[])[] = [];
+    for (const changes of this.#log.reverse()) {
+      if (!changes.some(isCertain)) rest.push(changes);
+      else {for (const change of changes) {
+          certain.set(change.dir, (certain.get(change.dir) ?? new Set()).add(change.name));
+        }}
+    }
+    this.#log = rest.reverse();
+    this.synced(dir);
+  }
+
+  syncedAll(): void {
+    this.#log = [];
+    for (const node of this.#dirty.keys()) this.#known.add(node);
+    this.#dirty.clear();
+  }
+
+  /** The power goes: what was not synced may be lost. */
+  cut(random: Random): void {
+    const keeps = [0, 1, 2, 3, 4][random(5)]!;
+    const kept = () => random(4) < keeps;
+    const lost = new Map<DirNode, Set<string>>();
+    const done: (readonly NameChange[])[] = [];
+    for (const changes of this.#log) {
+      if (!changes.some(({ dir, name }) => lost.get(dir)?.has(name)) && kept()) done.push(changes);
+      else for (const { dir, name } of changes) lost.set(dir, (lost.get(dir) ?? new Set()).add(name));
+    }
+    for (const changes of [...this.#log].reverse()) for (const { dir, name, before } of changes) set(dir, name, before);
+    for (const changes of done) for (const { dir, name, after } of changes) set(dir, name, after);
+    for (const [node, durable] of this.#dirty) {
+      if (node.kind === "file" && !kept()) loseContent(node, durable?.bytes, random);
+      if (durable && !kept()) Object.assign(node, durable.attributes);
+    }
+    this.#log = [];
+    for (const node of this.#dirty.keys()) this.#known.add(node);
+    this.#dirty.clear();
+  }
+}
+
+function set(dir: DirNode, name: string, node: Node | undefined): void {
+  if (node) dir.children.set(name, node);
+  else dir.children.delete(name);
+}
+
+function durableOf(node: Node): Durable {
+  const { mode, uid, gid, mtimeNs, ctimeNs, xattrs } = node;
+  const bytes = node.kind === "file" ? node.bytes.slice(0, node.size) : undefined;
+  return { bytes, attributes: { mode, uid, gid, mtimeNs, ctimeNs, xattrs } };
+}
+
+/**
+ * What is left of a file whose content was not synced: what it was, nothing, a part of it, or a part that is zeros. What has not
+ * changed since it was synced stays.
+ */
+function loseContent(file: FileNode, durable: Uint8Array<ArrayBuffer> | undefined, random: Random): void {
+  const now = file.bytes.slice(0, file.size);
+  const safe = durable ? commonPrefix(durable, now) : 0;
+  if (durable && safe === now.length && safe === durable.length) return;
+  const from = safe + random(now.length - safe + 1);
+  switch (random(4)) {
+    case 0:
+      return setContent(file, durable ?? new Uint8Array());
+    case 1:
+      return setContent(file, now.slice(0, safe));
+    case 2:
+      return setContent(file, now.slice(0, from));
+    default:
+      return setContent(file, now.fill(0, from));
+  }
+}
+
+function commonPrefix(a: Uint8Array, b: Uint8Array): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
+
+function setContent(file: FileNode, bytes: Uint8Array<ArrayBuffer>): void {
+  file.bytes = bytes;
+  file.size = bytes.length;
+}

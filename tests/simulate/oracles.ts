@@ -1,0 +1,136 @@
+// What must be true in every simulation, after every step: promises P1 to P5 as questions to the file systems in memory.
+
+import type { RelPath } from "../../core/path.ts";
+import { isWithin, ROOT } from "../../core/path.ts";
+import type { CommitStep } from "../../server/journal.ts";
+import { PRIVATE_DIR } from "../../server/places.ts";
+import type { MemoryFs, TreeEntry } from "../support/memory_fs.ts";
+import type { World } from "../support/world.ts";
+import type { Side } from "./program.ts";
+
+/** What is left of the private folder when nothing goes on. */
+const TIDY = [`${PRIVATE_DIR}/id`, `${PRIVATE_DIR}/slots`, `${PRIVATE_DIR}/stage`];
+
+const HISTORY = false;
+
+/** A promise is broken. */
+export class OracleError extends Error {
+  override name = "OracleError";
+}
+
+/** Looks whether the promises are kept. */
+export class Oracles {
+  readonly #world: World;
+  /** Every content that a file of the source ever had, or somebody else put into the mirror. */
+  readonly #held = new Set<string>();
+  /** What the mirror held when it acknowledged the last commit, by path, and has not been asked to change since. */
+  #acknowledged = new Map<string, string>();
+  /** Steps of the commit that was under way at a crash. */
+  #underWay: readonly CommitStep[] = [];
+  #checkRecovery = false;
+  #events = 0;
+  #crashes = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** The source has changed. */
+  note(): void {
+    for (const content of contents(this.#world.source).values()) this.#held.add(content);
+  }
+
+  /** Somebody else has changed the mirror: of what was acknowledged, nothing can be said any more. */
+  meddled(): void {
+    for (const content of contents(this.#world.mirror).values()) this.#held.add(content);
+    this.#acknowledged.clear();
+  }
+
+  /** A commit begins. @returns To be called when it is acknowledged. */
+  commit(steps: readonly CommitStep[]): () => void {
+    this.#underWay = steps;
+    return () => {
+      this.#underWay = [];
+      this.#acknowledged = contents(this.#world.mirror);
+    };
+  }
+
+  crashed(side: Side, _power: boolean): void {
+    this.#crashes++;
+    if (side === "server") this.#checkRecovery = true;
+  }
+
+  /** A server has started, and has completed what a crash interrupted. P3: what was acknowledged is there. */
+  recovered(): void {
+    if (!this.#checkRecovery) return;
+    this.#checkRecovery = false;
+    const now = contents(this.#world.mirror), everywhere = new Set(contents(this.#world.mirror, true).values());
+    for (const [path, content] of this.#acknowledged) {
+      if (now.get(path) === content) continue;
+      if (!this.#underWay.some((step) => touches(step, path as RelPath))) {
+        throw new OracleError(`P3: "${path}" was acknowledged as ${content}, and is ${now.get(path)} after a crash`);
+      }
+      if (HISTORY && !everywhere.has(content)) {
+        throw new OracleError(`P3: ${content}, acknowledged as "${path}", is lost`);
+      }
+    }
+    this.#underWay = [];
+    this.#acknowledged = now;
+  }
+
+  /** P2: every file of the mirror is, whole, a version that somebody made. P4: nothing unexpected was told. */
+  always(when: string): void {
+    for (const [path, content] of contents(this.#world.mirror)) {
+      if (!this.#held.has(content)) throw new OracleError(`P2 at ${when}: "${path}" is torn: ${content}`);
+    }
+    const events = [...this.#world.clientEvents, ...this.#world.serverEvents];
+    for (const event of events.slice(this.#events)) {
+      if (event.event !== "warning" || this.#crashes > 0 && event.message.includes("crash")) continue;
+      if (/went wrong here|session ended/.test(event.message)) {
+        throw new OracleError(`P4 at ${when}: ${event.message}`);
+      }
+    }
+  }
+
+  /** P1: the mirror is equal, and nothing is left lying about. */
+  rest(): void {
+    const { source, mirror, clientEvents } = this.#world;
+    const want = describe(source.tree()), have = describe(mirror.tree({ withoutPrivate: true }));
+    const root = [source, mirror].map((fs) => fs.lstat(ROOT)!).map(({ mode, mtimeNs }) => `${mode} ${mtimeNs}`);
+    want.set("", root[0]!);
+    have.set("", root[1]!);
+    for (const path of new Set([...want.keys(), ...have.keys()])) {
+      if (want.get(path) === have.get(path)) continue;
+      const told = clientEvents.slice(-3).map((event) => JSON.stringify(event)).join("\n");
+      throw new OracleError(`P1: "${path}" is ${have.get(path)}, not ${want.get(path)}\n${told}`);
+    }
+    const litter = Object.keys(mirror.tree()).filter((path) =>
+      path.startsWith(`${PRIVATE_DIR}/`) && !TIDY.includes(path)
+    );
+    if (litter.length > 0) throw new OracleError(`Litter: ${litter.join(", ")}`);
+  }
+}
+
+/** What is in the files of a tree. */
+function contents(fs: MemoryFs, withPrivate = false): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [path, { kind, size, content }] of Object.entries(fs.tree({ withoutPrivate: !withPrivate }))) {
+    if (kind === "file") found.set(path, `${size} bytes ${JSON.stringify(content!.slice(0, 80))}`);
+  }
+  return found;
+}
+
+function describe(tree: Record<string, TreeEntry>): Map<string, string> {
+  const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
+  return new Map(Object.entries(tree).map(([path, entry]) => [path, JSON.stringify(entry, replacer)]));
+}
+
+/** Whether a step may change what is at a path. */
+function touches(step: CommitStep, path: RelPath): boolean {
+  const places = [
+    ..."path" in step ? [step.path] : [],
+    ..."from" in step ? [step.from] : [],
+    ..."to" in step ? [step.to] : [],
+  ];
+  return places.some((place) => isWithin(path, place));
+}

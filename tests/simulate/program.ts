@@ -1,0 +1,88 @@
+// What happens in a simulation, as a list of things, each with randomness of its own: so that one can be left out and all others
+// stay as they were, which is how a failure is made small.
+
+import { pick, type Random, seeded } from "../support/seed.ts";
+
+/** A machine. */
+export type Side = "client" | "server";
+
+/** One thing that happens. */
+export type Action =
+  /** The user does `count` random things to the source, all at once. */
+  | { readonly do: "user"; readonly seed: number; readonly count: number }
+  /** Somebody else works in the mirror's directory. */
+  | { readonly do: "meddle"; readonly seed: number }
+  | { readonly do: "pass"; readonly ms: number }
+  /** The network breaks, and can be used again at once. */
+  | { readonly do: "cut" }
+  /** Nothing arrives for so long. */
+  | { readonly do: "stall"; readonly ms: number }
+  /** Connections from now on are like this; `piece` is the most bytes that arrive at once, 0 for no such limit. */
+  | { readonly do: "weather"; readonly latencyMs: number; readonly piece: number }
+  /** A process is stopped as Ctrl+C does it, and started again. */
+  | { readonly do: "restart"; readonly side: Side }
+  /** A process is killed, or its machine loses power, when it has made so many calls that change the disk. */
+  | {
+    readonly do: "crash";
+    readonly side: Side;
+    readonly power: boolean;
+    readonly calls: number;
+    readonly seed: number;
+  }
+  /** After so many calls of the file system, one or more fail. */
+  | { readonly do: "fault"; readonly side: Side; readonly calls: number; readonly times: number; readonly code: Fault }
+  /** A private folder, or a state folder, is deleted while its process does not run. */
+  | { readonly do: "forget"; readonly side: Side };
+
+/** What a failing call says. */
+export const FAULTS = ["ENOSPC", "EIO", "EACCES", "EMFILE", "EROFS"] as const;
+/** One of these. */
+export type Fault = typeof FAULTS[number];
+
+/** Everything that happens in one simulation. */
+export type Program = readonly Action[];
+
+/** The program of a seed. */
+export function programOf(seed: number): Program {
+  const random = seeded(seed);
+  const actions: Action[] = [{ do: "user", seed: random(2 ** 31), count: random(12) }];
+  if (random(3) === 0) actions.unshift({ do: "meddle", seed: random(2 ** 31) });
+  for (let left = 2 + random(7); left > 0; left--) {
+    actions.push(...action(random), { do: "pass", ms: pick(random, [0, 1, 5, 20, 100, 1000, 5000]) });
+  }
+  return actions;
+}
+
+function action(random: Random): Action[] {
+  const seed = random(2 ** 31);
+  const side = pick(random, ["client", "server", "server"] as const);
+  switch (random(16)) {
+    case 0:
+    case 1:
+      return [{ do: "user", seed, count: 5 + random(20) }];
+    case 2:
+      return [{ do: "cut" }];
+    case 3:
+      return [{ do: "stall", ms: pick(random, [10, 1000, 60_000]) }];
+    case 4:
+      return [{ do: "weather", latencyMs: pick(random, [0, 1, 50]), piece: pick(random, [0, 1, 100, 5000]) }];
+    case 5:
+      return [{ do: "restart", side }];
+    case 6:
+    case 7:
+    case 8:
+      return [
+        { do: "user", seed, count: 1 + random(8) },
+        { do: "crash", side, power: random(2) === 0, calls: random(60), seed: random(2 ** 31) },
+      ];
+    case 9:
+      return [
+        { do: "fault", side, calls: random(40), times: 1 + random(3), code: pick(random, FAULTS) },
+        { do: "user", seed, count: 1 + random(8) },
+      ];
+    case 10:
+      return random(3) === 0 ? [{ do: "forget", side }] : [{ do: "meddle", seed }];
+    default:
+      return [{ do: "user", seed, count: 1 + random(4) }];
+  }
+}

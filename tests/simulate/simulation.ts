@@ -1,0 +1,290 @@
+// The whole of dirsync, both sides, in one process: on file systems in memory, over a network in memory, under a clock that stands
+// still until nothing else can go on. A program says what happens; the oracles (tests/simulate/oracles.ts) look after every step.
+
+import { systemError } from "../support/memory_fs.ts";
+import { removeTree } from "../../core/fs.ts";
+import { PRIVATE_DIR } from "../../server/places.ts";
+import { CrashError, watchedFs } from "../support/fault_fs.ts";
+import type { MemoryFs } from "../support/memory_fs.ts";
+import { seeded } from "../support/seed.ts";
+import { doSomething } from "../support/user.ts";
+import { World } from "../support/world.ts";
+import { CrashDisk } from "./crash_disk.ts";
+import { Network } from "./network.ts";
+import { Oracles } from "./oracles.ts";
+import type { Action, Fault, Program, Side } from "./program.ts";
+
+/** Calls that change something, or make it last: a crash comes before one of them. */
+const CHANGES = new Set([
+  "createFile",
+  "appendTo",
+  "mkdir",
+  "symlink",
+  "link",
+  "rename",
+  "renameNew",
+  "exchange",
+  "unlink",
+  "rmdir",
+  "setMeta",
+  "chown",
+  "setXattrs",
+  "write",
+  "skip",
+  "sync",
+  "syncDir",
+  "syncAll",
+]);
+
+/** How long everything has to come to rest at the end (ms): longer than any file is held back. */
+const REST_MS = 100_000;
+/** A machine is up again after this (ms). */
+const UP_AGAIN_MS = 50;
+
+/** A process's life: what ends it, and what goes wrong in it. */
+interface Life {
+  dead: boolean;
+  /** Calls until it ends. */
+  left: number;
+  end: () => void;
+  fault: { calls: number; times: number; readonly code: Fault } | undefined;
+}
+
+/** What came of a simulation. */
+export interface Outcome {
+  /** What an oracle says is wrong, if anything is. */
+  readonly failure: string | undefined;
+  /** All that was told, and all that was on the mirror at the end: the same for the same program, or it is not deterministic. */
+  readonly trace: string;
+}
+
+/** Runs a program to its end, or to the first thing that is wrong. */
+export async function simulate(program: Program): Promise<Outcome> {
+  using simulation = new Simulation();
+  let failure: string | undefined;
+  try {
+    for (const [step, action] of program.entries()) {
+      await simulation.act(action);
+      simulation.oracles.always(`step ${step} (${action.do})`);
+    }
+    await simulation.rest();
+  } catch (error) {
+    failure = (error as Error).message || String(error);
+    if (!(error instanceof Error) || error.name !== "OracleError") failure += `\n${(error as Error).stack}`;
+  }
+  return { failure, trace: simulation.trace() };
+}
+
+class Simulation implements Disposable {
+  readonly #disk = new CrashDisk();
+  readonly #world: World;
+  readonly #network: Network;
+  readonly oracles: Oracles;
+  /** Randomness of what nobody chose: the network's, and when an index reaches the disk. */
+  readonly #chance = seeded(1);
+  #server: Life | undefined;
+  #client: { readonly life: Life; readonly stop: () => Promise<number> } | undefined;
+
+  constructor() {
+    const world: World = this.#world = new World({
+      xattrs: true,
+      mirrorDisk: this.#disk,
+      join: () => this.#network.join(),
+      wrapMirror: (fs) => this.#guarded(fs, this.#server!),
+      wrapSource: (fs) => this.#guarded(fs, this.#clientLife),
+      onCommit: (steps) => {
+        const acknowledged = this.oracles.commit(steps);
+        return () => {
+          if (this.#server?.dead !== false) return;
+          acknowledged();
+          if (this.#chance(3) === 0) world.serverDatabase.checkpoint();
+        };
+      },
+    });
+    this.#network = new Network(world.clock, this.#chance);
+    this.oracles = new Oracles(world);
+  }
+
+  [Symbol.dispose](): void {
+    this.#world[Symbol.dispose]();
+  }
+
+  async act(action: Action): Promise<void> {
+    const world = this.#world;
+    this.#start();
+    switch (action.do) {
+      case "user": {
+        const random = seeded(action.seed);
+        for (let i = 0; i < action.count; i++) {
+          const paths = doSomething(world.source, random);
+          this.oracles.note();
+          if (this.#client) world.dirty.addPaths(paths);
+        }
+        break;
+      }
+      case "meddle": {
+        const random = seeded(action.seed);
+        for (let i = 1 + random(3); i > 0; i--) doSomething(world.mirror, random);
+        // What others write is theirs to make durable.
+        this.#disk.syncedAll();
+        this.oracles.meddled();
+        break;
+      }
+      case "pass":
+        await world.clock.pass(action.ms);
+        break;
+      case "cut":
+        this.#network.cut();
+        break;
+      case "stall":
+        this.#network.stall(action.ms);
+        break;
+      case "weather":
+        this.#network.weather = { latencyMs: action.latencyMs, piece: action.piece || Infinity };
+        break;
+      case "restart":
+        await this.#stop(action.side);
+        break;
+      case "crash": {
+        const life = this.#lifeOf(action.side);
+        life.left = action.calls;
+        life.end = () => this.#die(action.side, action.power, action.seed);
+        // The client's calls change nothing: there it is a matter of time.
+        if (action.side === "client") {
+          await world.clock.pass(action.calls);
+          life.end();
+        }
+        break;
+      }
+      case "fault": {
+        const { side, calls, times, code } = action;
+        this.#lifeOf(side).fault = { calls, times, code };
+        break;
+      }
+      case "forget":
+        await this.#stop(action.side);
+        this.#forget(action.side);
+        break;
+    }
+    await world.clock.idle();
+    await this.#bury();
+  }
+
+  /** Nothing goes wrong any more, and the source is quiet: the mirror must become equal, and tidy. */
+  async rest(): Promise<void> {
+    const { clock } = this.#world;
+    this.#start();
+    for (const life of [this.#server!, this.#client!.life]) {
+      life.left = Infinity;
+      life.fault = undefined;
+    }
+    // What somebody else did in the mirror is found when a client connects.
+    this.#network.weather = { latencyMs: 0, piece: Infinity };
+    await clock.pass(1000);
+    this.#network.cut();
+    await clock.pass(REST_MS);
+    await this.#bury();
+    this.oracles.always("at rest");
+    this.oracles.rest();
+    await this.#stop("client");
+  }
+
+  trace(): string {
+    const { clientEvents, serverEvents, mirror } = this.#world;
+    const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
+    return JSON.stringify([clientEvents, serverEvents, mirror.tree()], replacer);
+  }
+
+  #start(): void {
+    const world = this.#world;
+    if (!this.#server) {
+      this.#server = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+      world.startServer();
+      this.oracles.recovered();
+    }
+    if (!this.#client) {
+      this.#clientLife = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+      this.#client = { life: this.#clientLife, stop: world.live() };
+    }
+  }
+
+  #clientLife: Life = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+
+  #lifeOf(side: Side): Life {
+    return side === "server" ? this.#server! : this.#client!.life;
+  }
+
+  /** The file system of a process, which ends or goes wrong as its life says. */
+  #guarded(fs: MemoryFs, life: Life): MemoryFs {
+    return watchedFs(fs, (call) => {
+      if (life.dead) throw new CrashError(`after the crash: ${call}`);
+      if (CHANGES.has(call) && life.left-- <= 0) {
+        life.end();
+        throw new CrashError(`the crash: ${call}`);
+      }
+      const { fault } = life;
+      if (!fault || fault.calls-- > 0) return;
+      if (--fault.times <= 0) life.fault = undefined;
+      throw systemError(fault.code, call, "");
+    });
+  }
+
+  /** A process ends at once; with its machine's power, what was not on the disk may be gone. */
+  #die(side: Side, power: boolean, seed: number): void {
+    const world = this.#world;
+    const life = this.#lifeOf(side);
+    if (life.dead) return;
+    life.dead = true;
+    this.#power = power;
+    this.#network.cut();
+    (side === "server" ? world.serverDatabase : world.clientDatabase).kill();
+    if (side === "server" && power) {
+      this.#disk.cut(seeded(seed));
+      world.mirror.remount();
+    }
+  }
+
+  #power = false;
+
+  /** What has died finds out, is gone, and its machine is up again. */
+  async #bury(): Promise<void> {
+    const world = this.#world;
+    for (const side of ["server", "client"] as const) {
+      if (side === "server" ? !this.#server?.dead : !this.#client?.life.dead) continue;
+      if (side === "server") {
+        world.stopServer();
+        await world.clock.pass(UP_AGAIN_MS);
+        this.#server = undefined;
+        world.serverDatabase.revive(this.#power);
+      } else {
+        await this.#client!.stop();
+        this.#client = undefined;
+        world.clientDatabase.revive(this.#power);
+      }
+      this.oracles.crashed(side, this.#power);
+    }
+  }
+
+  /** Ends a process as Ctrl+C does. */
+  async #stop(side: Side): Promise<void> {
+    const world = this.#world;
+    if (side === "server") {
+      world.stopServer();
+      await world.clock.idle();
+      await this.#bury();
+      this.#server = undefined;
+    } else {
+      await this.#client?.stop();
+      this.#client = undefined;
+    }
+  }
+
+  /** What a process keeps for itself is deleted while it does not run. */
+  #forget(side: Side): void {
+    const world = this.#world;
+    if (side === "client") return world.clientDatabase.forget();
+    world.serverDatabase.forget();
+    removeTree(world.mirror, PRIVATE_DIR);
+    this.oracles.meddled();
+  }
+}
