@@ -10,8 +10,8 @@ export const ROOT_ID = 1;
 export const CREATE = `
   CREATE TABLE entry (
     id      INTEGER PRIMARY KEY, -- 1 is the root; never used again within one session
-    parent  INTEGER NOT NULL,    -- id of the directory; 0 for the root, -1 for an entry parked in a slot
-    name    ANY NOT NULL,        -- text, or a blob where the name is not UTF-8; in a slot its number as text
+    parent  INTEGER NOT NULL,    -- id of the directory; 0 for the root, -1 for an entry parked in a slot, -2 for one kept in the history
+    name    ANY NOT NULL,        -- text, or a blob where the name is not UTF-8; in a slot its number, in the history its place
     kind    INTEGER NOT NULL,    -- 0 directory, 1 file, 2 symbolic link
     mode    INTEGER NOT NULL,    -- permission bits
     mtime   INTEGER NOT NULL,    -- modification time that the mirror has, or is to have

@@ -12,8 +12,8 @@ import { decodeRecipe, encodeRecipe } from "./recipe.ts";
 import type { Attributes, Digest, Entry, Kind, Recipe } from "./types.ts";
 import { writeEntry } from "./wire.ts";
 
-/** Parent of what is parked in slots. */
-const SLOTS = -1;
+/** Parent of what is parked in slots, and of what is kept in the history: neither is part of the tree. */
+const SLOTS = -1, HISTORY = -2;
 const KINDS: readonly Kind[] = ["dir", "file", "symlink"];
 
 /** What lstat said when a row was true on this machine's disk. A later lstat that says the same proves that it still is. */
@@ -73,6 +73,13 @@ const SET_ATTRIBUTES = "UPDATE entry SET mode = ?, mtime = ?, uid = ?, gid = ?, 
 const BY_ID = `SELECT ${COLUMNS} FROM entry WHERE id = ?`;
 const BY_NAME = `SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`;
 const BY_PARENT = `SELECT ${COLUMNS} FROM entry WHERE parent = ?`;
+const KEPT = `WITH RECURSIVE kept (id) AS (SELECT id FROM entry WHERE parent = ${HISTORY} ` +
+  "UNION ALL SELECT entry.id FROM entry JOIN kept ON entry.parent = kept.id) SELECT count(*) FROM kept";
+const BELOW =
+  "WITH RECURSIVE below (id) AS (SELECT ? UNION ALL SELECT entry.id FROM entry JOIN below ON parent = below.id) ";
+const BYTES = `${BELOW} SELECT sum(size) FROM entry JOIN below USING (id)`;
+const SPECIAL =
+  `${BELOW} SELECT id FROM entry JOIN below USING (id) WHERE kind != 0 AND (link != 0 OR seen_mode & 3072 != 0)`;
 // The second condition lets SQLite use the partial index.
 const BY_INODE = `SELECT ${COLUMNS} FROM entry WHERE ino = ? AND ino != 0`;
 
@@ -138,9 +145,18 @@ export class TreeIndex implements Disposable {
     this.#prepare("INSERT OR REPLACE INTO fact VALUES (?, ?)").run(key, value);
   }
 
-  /** How many entries there are, the root not counted. */
+  forgetFact(key: string): void {
+    this.#prepare("DELETE FROM fact WHERE key = ?").run(key);
+  }
+
+  /** How many entries there are, the root not counted, nor what is kept in the history. */
   count(): number {
-    return Number((this.#prepare("SELECT count(*) FROM entry").get() as unknown as [bigint])[0]) - 1;
+    return this.#number("SELECT count(*) FROM entry") - 1 - this.#number(KEPT);
+  }
+
+  /** How many bytes the files have that an entry is or holds. */
+  bytesIn(id: number): number {
+    return this.#number(BYTES, id);
   }
 
   get(id: number): Node | undefined {
@@ -166,13 +182,13 @@ export class TreeIndex implements Disposable {
     return dir === undefined ? undefined : this.child(dir, nameOf(path));
   }
 
-  /** Where an entry is now, or undefined if it waits in a slot (or below one). */
+  /** Where an entry is now, or undefined if it waits in a slot or is kept in the history (or below what is). */
   pathOf(id: number): RelPath | undefined {
     const names: string[] = [];
     const select = this.#prepare("SELECT parent, name FROM entry WHERE id = ?");
     while (id !== ROOT_ID) {
       const row = select.get(id) as unknown as [bigint, string | Uint8Array] | undefined;
-      if (!row || Number(row[0]) === SLOTS) return undefined;
+      if (!row || row[0] < 0n) return undefined;
       names.push(textOf(row[1]));
       id = Number(row[0]);
     }
@@ -299,6 +315,48 @@ export class TreeIndex implements Disposable {
       names.push(node.name);
     }
     return undefined;
+  }
+
+  /** Puts an entry, with all that is in it, out of the tree: it is kept in the history at `place`, with its chunks. */
+  keep(node: Node, place: string): void {
+    this.move(node, HISTORY, place);
+    // Its inode is none of the tree's any more.
+    this.setSeen(node.id, undefined);
+  }
+
+  /** Place in the history of an entry that is kept there, or is somewhere in what is. */
+  keptAt(id: number): RelPath | undefined {
+    const names: string[] = [];
+    for (let node = this.get(id); node; node = this.get(node.parent)) {
+      names.push(node.name);
+      if (node.parent === HISTORY) return names.reverse().reduce(joinPath, ROOT);
+    }
+    return undefined;
+  }
+
+  /** What is kept in the history at `place`, as far as this index knows it. */
+  kept(place: RelPath): Node | undefined {
+    const names = namesOf(place), below: string[] = [];
+    for (; names.length > 0; below.unshift(names.pop()!)) {
+      let node = this.child(HISTORY, names.join("/"));
+      if (!node) continue;
+      for (const name of below) node = node?.entry.kind === "dir" ? this.child(node.id, name) : undefined;
+      return node;
+    }
+    return undefined;
+  }
+
+  /**
+   * Of what is in a directory at any depth, what has other names, or was seen with a mode by which it runs as its owner or group.
+   * @returns Paths below the directory.
+   */
+  specialIn(dir: number): RelPath[] {
+    return this.#prepare(SPECIAL).all(dir).map((row) => {
+      const names: string[] = [];
+      let node = this.get(Number((row as unknown as [bigint])[0]));
+      for (; node && node.id !== dir; node = this.get(node.parent)) names.push(node.name);
+      return names.reverse().reduce(joinPath, ROOT);
+    });
   }
 
   /** What is at `below` in a slot. */
@@ -431,6 +489,10 @@ export class TreeIndex implements Disposable {
     if (this.#dirs.size >= 10_000) this.#dirs.clear();
     this.#dirs.set(path, id);
     return id;
+  }
+
+  #number(sql: string, ...values: number[]): number {
+    return Number((this.#prepare(sql).get(...values) as unknown as [bigint | null])[0] ?? 0);
   }
 
   #forgetAll(): void {

@@ -2,9 +2,9 @@
 // the others go on. Directories get their times and modes back at the end, after everything in them has changed.
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
-import { type FileSystem, replace, type Stat } from "../core/fs.ts";
+import type { FileSystem, Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
-import { type Node, type Seen, type TreeIndex } from "../core/tree_index.ts";
+import type { Node, TreeIndex } from "../core/tree_index.ts";
 import type { Change } from "../core/events.ts";
 import {
   type Attributes,
@@ -16,18 +16,18 @@ import {
   sameAttributes,
   type SymlinkEntry,
 } from "../core/types.ts";
+
 import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
-import { slotPath } from "./places.ts";
-
-/** Files at least this large (bytes) have their chunks known by digest; smaller ones nobody asks for. */
-const CHUNKS_FROM_BYTES = 32 << 10;
+import { CHUNKS_FROM_BYTES, type Moment } from "./moment.ts";
+import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
+import { nameWent, seenOf } from "./seen.ts";
 
 /** Read and written at a time where a file is copied. */
 const COPY_BYTES = 1 << 20;
 
-/** Up to so many directories a commit are made durable one by one. */
-const FEW_DIRS = 4;
+/** Up to so many directories (and the history's log) a commit are made durable one by one. */
+const FEW_DIRS = 8;
 
 /** A step with what the index shall know of a file. */
 export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
@@ -49,6 +49,7 @@ export class Commit {
   readonly #index: TreeIndex;
   readonly #metadata: Metadata;
   readonly #parked: Parked;
+  readonly #moment: Moment;
   /** Directories in or of which something changed, by id, with what they had of extended attributes before. */
   readonly #touched = new Map<number, Present["xattrs"]>();
   readonly problems: Problem[] = [];
@@ -57,12 +58,16 @@ export class Commit {
   /** Directories that are not as the index says. */
   readonly doubtful = new Set<RelPath>();
 
-  /** @param parked Kept from commit to commit. */
-  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, parked: Parked) {
+  /**
+   * @param parked Kept from commit to commit.
+   * @param moment Takes what is replaced and removed.
+   */
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, parked: Parked, moment: Moment) {
     this.#fs = fs;
     this.#index = index;
     this.#metadata = metadata;
     this.#parked = parked;
+    this.#moment = moment;
   }
 
   /** Carries out one step. */
@@ -71,7 +76,7 @@ export class Commit {
       this.#run(step);
     } catch (error) {
       const path = this.#pathOf(step);
-      if (step.op === "file") discard(this.#fs, step.at);
+      if (step.op === "file") discard(this.#fs, step);
       this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       this.doubtful.add(parentOf(path));
       if (step.op === "move") this.doubtful.add(parentOf(step.from));
@@ -79,16 +84,22 @@ export class Commit {
     }
   }
 
-  /** Gives directories that were touched their metadata, and with `fsync` makes their names durable. */
+  /** Gives directories that were touched their metadata, and with `fsync` makes their names durable, and the history. */
   finish(fsync: boolean): void {
-    const all = fsync && this.#touched.size > FEW_DIRS && this.#fs.features.syncAll;
-    if (all) this.#fs.syncAll();
+    let isSynced: boolean;
+    try {
+      isSynced = this.#finishHistory(fsync);
+    } catch (error) {
+      // They have not been given what the index says that they have.
+      for (const id of this.#touched.keys()) this.#index.setSeen(id, undefined);
+      throw error;
+    }
     for (const [id, xattrs] of this.#touched) {
       const path = this.#index.pathOf(id);
       const node = this.#index.get(id);
       if (path === undefined || node?.entry.kind !== "dir") continue;
       try {
-        if (fsync && !all) this.#fs.syncDir(path);
+        if (fsync && !isSynced) this.#fs.syncDir(path);
         this.#metadata.apply(path, "dir", node.entry, { owner: this.#ownerOf(node, path), xattrs });
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {
@@ -99,13 +110,24 @@ export class Commit {
     }
   }
 
+  /** Writes the history's log and makes it durable. @returns Whether all else is durable now too. */
+  #finishHistory(fsync: boolean): boolean {
+    const { changed, hasNews } = this.#moment;
+    const names = this.#touched.size + changed.size + (hasNews ? 1 : 0);
+    const all = fsync && names > FEW_DIRS && this.#fs.features.syncAll;
+    this.#moment.write(fsync && !all);
+    if (all) this.#fs.syncAll();
+    else if (fsync) { for (const dir of changed) this.#fs.syncDir(dir); }
+    return all;
+  }
+
   #run(step: IndexedStep): void {
     switch (step.op) {
       case "mkdir":
         return this.#mkdir(step.path, step.entry);
       case "file":
         return this.#separate(
-          this.#put(step.path, step.entry, (path, isNew) => this.#place(step.at, path, isNew), step.recipe),
+          this.#put(step.path, step.entry, (path, old) => this.#make(step.at, path, old), step.recipe),
         );
       case "symlink":
         return this.#symlink(step.path, step.entry);
@@ -123,8 +145,7 @@ export class Commit {
         return this.#leave(was);
       }
       case "remove":
-        this.#remove(this.#require(step.path), step.path);
-        return;
+        return this.#remove(this.#require(step.path), step.path);
       case "drop":
         return this.#drop(step.slot);
     }
@@ -132,18 +153,22 @@ export class Commit {
 
   #mkdir(path: RelPath, entry: DirEntry): void {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
-    const id = this.#put(path, entry, () => void this.#fs.mkdir(path, entry.mode & 0o777 | 0o700));
+    const id = this.#put(path, entry, () => {
+      this.#fs.mkdir(path, entry.mode & 0o777 | 0o700);
+      this.#moment.created(path, true);
+      return undefined;
+    });
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
     this.#touched.set(id, this.#touched.get(this.#index.get(id)!.parent) === "" ? "" : undefined);
   }
 
   #symlink(path: RelPath, entry: SymlinkEntry): void {
-    const id = this.#put(path, entry, (_, isNew) => {
+    const id = this.#put(path, entry, (_, old) => {
       // A symbolic link cannot be made over something, but renamed over it.
-      const at = slotPath(this.#freeSlot());
+      const at = freeSlot(this.#fs);
       this.#fs.symlink(at, entry.target);
       this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
-      return this.#place(at, path, isNew);
+      return this.#make(at, path, old);
     });
     this.#separate(id);
   }
@@ -158,17 +183,17 @@ export class Commit {
     const twin = this.#require(to);
     if (twin.entry.kind === "dir") throw new ProblemError("a directory has only one name");
     const { entry } = twin;
-    this.#put(path, entry, (_, isNew) => {
-      const there = isNew ? undefined : this.#fs.lstat(path), wanted = this.#fs.lstat(to);
+    this.#put(path, entry, (_, old) => {
+      const there = old ? this.#fs.lstat(path) : undefined, wanted = this.#fs.lstat(to);
       if (!wanted || wanted.ino !== twin.seen?.ino) throw new ProblemError("its other name is not as it was");
       if (there?.ino === wanted.ino && wanted.ino !== 0n) return wanted;
-      const at = slotPath(this.#freeSlot());
+      const at = freeSlot(this.#fs);
       try {
         this.#fs.link(to, at);
       } catch {
         this.#copy(to, entry, at);
       }
-      return this.#place(at, path, isNew);
+      return this.#make(at, path, old);
     }, this.#index.recipe(twin.id));
   }
 
@@ -191,16 +216,18 @@ export class Commit {
   #meta(path: RelPath, attributes: Attributes): void {
     const node = this.#require(path);
     const { entry } = node;
+    this.#moment.changing(path, node);
     if (entry.kind === "dir") {
       this.#touch(node.id);
       return this.#index.setAttributes(node, attributes);
     }
     if (attributes.link !== entry.link && this.#hasOtherNames(node)) {
       // It is to be a file of its own, or one with other names.
-      const at = slotPath(this.#freeSlot());
+      const at = freeSlot(this.#fs);
       this.#writing([parentOf(path)], () => {
+        const there = this.#fs.lstat(path);
         this.#copy(path, entry, at);
-        this.#fs.rename(at, path);
+        this.#moment.replace(at, path, undefined, there?.ino);
       });
       this.#touch(node.parent);
       this.#refresh(node);
@@ -222,8 +249,11 @@ export class Commit {
     }
     this.#touch(node.parent);
     this.#writing([parentOf(from), parentOf(to), from], () => {
-      if (old?.seen && old.seen.ino === node.seen?.ino) replace(this.#fs, from, to);
-      else this.#place(from, to, !old);
+      if (!old) this.#place(from, to);
+      // Of one file with two names, one goes.
+      else if (isOneFile(this.#fs.lstat(from), this.#fs.lstat(to))) return this.#moment.remove(from);
+      else this.#hide(from, (at) => this.#place(at, to, old));
+      this.#moment.moved(from, to);
     });
     if (old) this.#forget(old);
     this.#index.move(node, parent, nameOf(to));
@@ -237,9 +267,11 @@ export class Commit {
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
     this.#touch(node.parent);
     this.#writing([parentOf(path), path], () => {
-      if (stays && node.entry.kind === "file") this.#fs.link(path, slotPath(slot));
-      else this.#fs.rename(path, slotPath(slot));
+      if (!stays || node.entry.kind !== "file" || !tryLink(this.#fs, path, slotPath(slot))) {
+        this.#fs.rename(path, slotPath(slot));
+      }
     });
+    this.#moment.moved(path, slotPath(slot));
     this.#index.park(node, slot);
     this.#parked.from.set(slot, path);
     const visible = stays && node.entry.kind === "file" ? this.#fs.lstat(path) : undefined;
@@ -262,16 +294,23 @@ export class Commit {
     const ino = this.#parked.stays.get(path);
     if (ino === undefined) return;
     this.#parked.stays.delete(path);
-    if (this.#index.find(path) || this.#fs.lstat(path)?.ino !== ino) return;
-    this.#writing([parentOf(path)], () => this.#fs.unlink(path));
+    const there = this.#fs.lstat(path);
+    if (this.#index.find(path) || there?.ino !== ino) return;
+    this.#writing([parentOf(path)], () =>
+      this.#hide(path, (at) => {
+        // Unless somebody has put something else there just now.
+        if (this.#fs.lstat(at)?.ino === ino) this.#fs.unlink(at);
+        else this.#moment.remove(path, { at });
+      }));
+    nameWent(this.#fs, this.#index, there);
     const parent = this.#index.dirAt(parentOf(path));
     if (parent !== undefined) this.#touch(parent);
   }
 
   #remove(node: Node, path: RelPath, was = path): void {
     this.#touch(node.parent);
-    this.#writing([parentOf(path)], () => removeWritable(this.#fs, path));
-    this.#forget(node);
+    this.#writing([parentOf(path)], () => this.#moment.remove(path, { was, node }));
+    this.#refresh(node);
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
@@ -280,11 +319,11 @@ export class Commit {
    * @returns Its id.
    * @throws {ProblemError} If something else is there afterwards: somebody else works in the mirror.
    */
-  #put(path: RelPath, entry: Entry, make: (path: RelPath, isNew: boolean) => Made, recipe?: Recipe): number {
+  #put(path: RelPath, entry: Entry, make: (path: RelPath, old?: Node) => Made, recipe?: Recipe): number {
     const parent = this.#parent(path);
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
-    const made = this.#writing([parentOf(path)], () => make(path, !old));
+    const made = this.#writing([parentOf(path)], () => make(path, old));
     if (old) this.#refresh(old);
     const id = this.#index.put(parent, nameOf(path), entry, undefined, recipe);
     // A directory is what it is to be only after `finish`.
@@ -295,29 +334,47 @@ export class Commit {
     return id;
   }
 
-  /** Renames something to `to`, in place of what is there, or where the index knows nothing, of nothing. */
-  #place(from: RelPath, to: RelPath, isNew: boolean): Made {
-    const made = this.#fs.lstat(from);
-    this.#rename(from, to, isNew);
+  /** Takes something out of sight for `what`; where that fails, it comes back. */
+  #hide(path: RelPath, what: (at: RelPath) => void): void {
+    const at = freeSlot(this.#fs);
+    this.#fs.rename(path, at);
+    try {
+      what(at);
+    } catch (error) {
+      this.#fs.renameNew(at, path);
+      throw error;
+    }
+  }
+
+  /** Puts what has been made at `at` to `path`, in place of what is there. */
+  #make(at: RelPath, path: RelPath, old?: Node): Made {
+    const made = this.#fs.lstat(at);
+    this.#place(at, path, old);
+    this.#moment.created(path);
     return made;
   }
 
-  #rename(from: RelPath, to: RelPath, isNew: boolean): void {
-    if (!isNew) return this.#fs.rename(from, to);
+  /** Renames something to `to`; with `old`, which the index knows there, from where nobody sees it. */
+  #place(from: RelPath, to: RelPath, old?: Node): void {
+    if (old) return this.#moment.replace(from, to, old);
     try {
       this.#fs.renameNew(from, to);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       const stays = this.#parked.stays.get(to);
       this.#parked.stays.delete(to);
-      if (stays !== undefined && this.#fs.lstat(to)?.ino === stays) {
-        return replace(this.#fs, from, to);
-      }
+      const there = this.#fs.lstat(to), ino = this.#fs.lstat(from)?.ino;
+      if (stays !== undefined && there?.ino === stays) return this.#moment.replace(from, to, undefined, stays);
       // A new spelling of its own name, for a file system that takes both for the same.
-      if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to)) {
+      if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to) && there?.ino === ino) {
         return this.#fs.rename(from, to);
       }
-      throw this.#twinError(to) ?? error;
+      const twin = this.#twinError(to);
+      if (twin || there?.kind === "dir") throw twin ?? error;
+      // Somebody else's.
+      this.#moment.foreign.add(to);
+      this.#moment.remove(to);
+      this.#fs.renameNew(from, to);
     }
   }
 
@@ -361,7 +418,7 @@ export class Commit {
   #refresh({ id, entry, seen }: Node): void {
     if (entry.link === 0 || !seen) return;
     const other = this.#index.withInode(seen.ino).find((node) => node.id !== id);
-    const path = other && this.#pathOrSlot(other);
+    const path = other && pathOrSlot(this.#index, other.id);
     const stat = path !== undefined && this.#fs.lstat(path);
     if (!stat || stat.ino !== seen.ino) return;
     const { mtimeNs, mode, uid, gid } = stat;
@@ -377,11 +434,6 @@ export class Commit {
 
   #hasOtherNames({ id, seen }: Node): boolean {
     return seen !== undefined && this.#index.withInode(seen.ino).some((node) => node.id !== id);
-  }
-
-  #pathOrSlot(node: Node): RelPath | undefined {
-    const slot = this.#index.slotOf(node.id);
-    return slot ? slotPath(slot.slot, slot.below) : this.#index.pathOf(node.id);
   }
 
   #ownerOf(node: Node, path: RelPath): Present["owner"] {
@@ -434,17 +486,6 @@ export class Commit {
     if (step.op === "drop") return this.#parked.from.get(step.slot) ?? ROOT;
     return step.op === "move" || step.op === "unpark" ? step.to : step.path;
   }
-
-  #freeSlot(): number {
-    for (let slot = 1_000_000;; slot++) if (!this.#fs.lstat(slotPath(slot))) return slot;
-  }
-}
-
-/** What the index notes of an entry of the mirror. Only we write there, so nothing is racy. */
-export function seenOf(stat: Stat | undefined): Seen | undefined {
-  if (!stat) return undefined;
-  const { ino, mtimeNs, ctimeNs, mode, uid, gid } = stat;
-  return { ino, mtimeNs, ctimeNs, mode, uid, gid, racy: false };
 }
 
 /** A name as file systems see it that tell neither upper from lower case nor composed letters from others. */
@@ -453,20 +494,26 @@ function foldName(name: string): string {
 }
 
 /** Removes a staged file that nobody will come for; if that fails, the next start does it. */
-function discard(fs: FileSystem, at: RelPath): void {
+function discard(fs: FileSystem, { at, ino }: CommitStep & { op: "file" }): void {
   try {
-    fs.unlink(at);
+    // What the file has replaced may lie there, and must not go.
+    if (fs.lstat(at)?.ino === ino) fs.unlink(at);
   } catch {
     // It may have been renamed already.
   }
 }
 
-/** Removes whatever is at `path`, also out of directories that nobody may write to. */
-function removeWritable(fs: FileSystem, path: RelPath): void {
-  const stat = fs.lstat(path);
-  if (!stat) return;
-  if (stat.kind !== "dir") return fs.unlink(path);
-  if ((stat.mode & 0o700) !== 0o700) fs.setMeta(path, { mode: stat.mode | 0o700, mtimeNs: stat.mtimeNs });
-  for (const { name } of fs.list(path)) removeWritable(fs, joinPath(path, name));
-  fs.rmdir(path);
+/** Whether two names are of one file. */
+function isOneFile(a: Stat | undefined, b: Stat | undefined): boolean {
+  return a !== undefined && a.ino !== 0n && a.ino === b?.ino;
+}
+
+/** Gives a file a second name, where the file system has such. */
+function tryLink(fs: FileSystem, from: RelPath, to: RelPath): boolean {
+  try {
+    fs.link(from, to);
+    return true;
+  } catch {
+    return false;
+  }
 }

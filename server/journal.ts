@@ -5,16 +5,18 @@ import { createHash } from "node:crypto";
 import { type FileSystem, removeTree } from "../core/fs.ts";
 import { parsePath, type RelPath } from "../core/path.ts";
 import type { Step } from "../core/types.ts";
+import type { Stamp } from "./history_log.ts";
 import { JOURNAL, PRIVATE_DIR } from "./places.ts";
 
 /**
- * A step of a commit. A file's says where it was staged; `was` is the inode number of what is renamed or removed, and its time
+ * A step of a commit. A file's says where it was staged and with which inode number: what else is found there is what the file has
+ * replaced, and must not be lost. `was` is the inode number of what is renamed or removed, and its time
  * unless it is a directory, as far as they were known before the commit: by these it can be told after a crash whether that has
- * been done (the number alone may have gone to another file by then).
+ * been done (the number alone may have gone to another file by then). `had` is where what is dropped was before.
  */
 export type CommitStep =
-  & (Exclude<Step, { op: "file" }> | (Extract<Step, { op: "file" }> & { readonly at: RelPath }))
-  & { readonly was?: Was };
+  & (Exclude<Step, { op: "file" }> | (Extract<Step, { op: "file" }> & { readonly at: RelPath; readonly ino?: bigint }))
+  & { readonly was?: Was; readonly had?: RelPath };
 
 /** What an entry can be known again by. */
 export interface Was {
@@ -22,9 +24,16 @@ export interface Was {
   readonly mtimeNs?: bigint;
 }
 
+/** A commit that is about to be made. */
+export interface Journal {
+  /** Its time, which is that of what it puts into the history. */
+  readonly stamp: Stamp;
+  readonly steps: readonly CommitStep[];
+}
+
 /** Writes what is about to be done. On return it is on the disk, if `fsync`. */
-export function writeJournal(fs: FileSystem, steps: readonly CommitStep[], fsync: boolean): void {
-  const text = JSON.stringify(steps, (_, value) => typeof value === "bigint" ? { ns: String(value) } : value);
+export function writeJournal(fs: FileSystem, journal: Journal, fsync: boolean): void {
+  const text = JSON.stringify(journal, (_, value) => typeof value === "bigint" ? { ns: String(value) } : value);
   const bytes = new TextEncoder().encode(`${createHash("sha256").update(text).digest("hex")}\n${text}`);
   removeTree(fs, JOURNAL);
   using file = fs.createFile(JOURNAL, 0o600);
@@ -39,24 +48,24 @@ export function clearJournal(fs: FileSystem): void {
   removeTree(fs, JOURNAL);
 }
 
-/** The steps that were about to be done when the server stopped; none where that cannot be told. */
-export function readJournal(fs: FileSystem): CommitStep[] {
+/** What was about to be done when the server stopped; undefined where that cannot be told. */
+export function readJournal(fs: FileSystem): Journal | undefined {
   const stat = fs.lstat(JOURNAL);
-  if (stat?.kind !== "file") return [];
+  if (stat?.kind !== "file") return undefined;
   const bytes = new Uint8Array(stat.size);
   using file = fs.openFile(JOURNAL);
   file.readAt(0, bytes);
   const text = new TextDecoder().decode(bytes);
   const body = text.slice(65);
-  if (createHash("sha256").update(body).digest("hex") !== text.slice(0, 64)) return [];
-  const steps = JSON.parse(
+  if (createHash("sha256").update(body).digest("hex") !== text.slice(0, 64)) return undefined;
+  const journal = JSON.parse(
     body,
     (_, value) => typeof value?.ns === "string" ? BigInt(value.ns) : value,
-  ) as CommitStep[];
-  for (const step of steps) {
+  ) as Journal;
+  for (const step of journal.steps) {
     for (const key of ["path", "from", "to"] as const) {
       if (key in step) parsePath((step as Record<string, unknown>)[key] as string);
     }
   }
-  return steps;
+  return journal;
 }

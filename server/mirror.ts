@@ -10,14 +10,17 @@ import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Problem } from "../core/types.ts";
 import { Commit, type IndexedStep, type Parked } from "./commit.ts";
-import { clearJournal, type CommitStep, readJournal, writeJournal } from "./journal.ts";
+import { History, type HistoryLimits } from "./history.ts";
+import type { Moment } from "./moment.ts";
+import { clearJournal, readJournal, writeJournal } from "./journal.ts";
 import { rescan, scanMirror } from "./mirror_scan.ts";
 import { Metadata } from "./metadata.ts";
 import type { AccountName } from "../core/wire.ts";
 import { groupFact, MIRROR_ID, userFact } from "../core/facts.ts";
 import { Owners } from "./owners.ts";
 import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
-import { emptySlots, redo } from "./recover.ts";
+import { clearStage, emptySlots, redo } from "./recover.ts";
+import { formatCount } from "../core/text.ts";
 
 /** The mirror's world. */
 export interface MirrorDeps {
@@ -30,6 +33,8 @@ export interface MirrorDeps {
   readonly openIndex: (where: "folder" | "memory") => TreeIndex;
   readonly randomId: () => string;
   readonly fsync: boolean;
+  /** How long, and at most how much, the history keeps. */
+  readonly history: HistoryLimits;
   /** Name of the mirror for people. */
   readonly name: string;
 }
@@ -47,9 +52,11 @@ export class Mirror implements Disposable {
   /** Who the owners are that a client speaks of. */
   readonly owners: Owners;
   readonly metadata: Metadata;
+  readonly #history: History;
 
   constructor(deps: MirrorDeps) {
     this.#deps = deps;
+    this.#history = new History({ fs: deps.fs, clock: deps.clock, keeps: deps.history.days > 0 });
     this.owners = new Owners(deps.accounts);
     this.metadata = new Metadata({
       fs: deps.fs,
@@ -126,7 +133,11 @@ export class Mirror implements Disposable {
     }
     if (toPush) writeId(fs, this.id);
     this.#parked.stays.clear();
-    if (toPush) emptySlots(fs, this.#index);
+    if (toPush) {
+      const moment = this.#history.begin(this.#index);
+      emptySlots(fs, this.#index, moment);
+      this.#settle(moment);
+    }
     if (toPush) this.#index.sweepXattrs();
     await this.#keepTrue((deps) => scanMirror(deps), waiting);
   }
@@ -143,11 +154,13 @@ export class Mirror implements Disposable {
   ): Promise<{ changes: Change[]; problems: Problem[] }> {
     const { fs, fsync } = this.#deps;
     const { index } = this;
-    const commit = new Commit(fs, index, this.metadata, this.#parked);
-    writeJournal(fs, steps.map((step) => journalStep(index, step)), fsync);
+    const moment = this.#history.begin(index);
+    const commit = new Commit(fs, index, this.metadata, this.#parked, moment);
+    const journaled = steps.map((step) => journalStep(fs, index, this.#parked, step));
+    writeJournal(fs, { stamp: moment.stamp, steps: journaled.map(({ recipe: _, ...step }) => step) }, fsync);
     index.begin();
     try {
-      for (const step of steps) commit.run(step);
+      for (const step of journaled) commit.run(step);
       commit.finish(fsync);
       for (const path of wrong) {
         const node = index.find(path);
@@ -157,6 +170,7 @@ export class Mirror implements Disposable {
       index.commit();
     }
     clearJournal(fs);
+    this.#tell(moment);
     const doubtful = new Set([...commit.doubtful, ...[...wrong].map(parentOf)]);
     for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);
     return commit;
@@ -165,9 +179,37 @@ export class Mirror implements Disposable {
   /** Carries out again what a crash interrupted, and clears what nobody will come for. */
   #recover(): void {
     const { fs } = this.#deps;
-    redo(fs, readJournal(fs));
+    const journal = readJournal(fs);
+    const moment = this.#history.begin();
+    if (journal) redo(fs, journal, moment);
+    clearStage(fs, journal, moment);
+    this.#settle(moment);
     clearJournal(fs);
-    removeTree(fs, STAGE_DIR);
+  }
+
+  /** Makes durable what was put into the history outside of a commit. */
+  #settle(moment: Moment): void {
+    const { fs, fsync } = this.#deps;
+    if (!moment.hasNews) return;
+    moment.write(fsync);
+    if (fsync) { for (const dir of moment.changed) fs.syncDir(dir); }
+  }
+
+  #tell({ foreign: paths, failure }: Moment): void {
+    if (failure !== undefined) {
+      const message = `cannot write the history's log: ${reasonOf(failure)}; what was replaced is kept all the same`;
+      this.#deps.emit({ event: "warning", message });
+    }
+    const [first] = paths;
+    if (first === undefined) return;
+    const more = paths.size > 1 ? ` and ${formatCount(paths.size - 1)} more` : "";
+    const kept = this.#deps.history.days > 0
+      ? "what was there is in the history"
+      : "that is gone, as no history is kept";
+    const message = `${JSON.stringify(first)}${more} ${
+      paths.size > 1 ? "were" : "was"
+    } changed in the mirror by somebody else; ${kept}`;
+    this.#deps.emit({ event: "warning", message });
   }
 
   #makeFolder(): void {
@@ -214,9 +256,17 @@ function writeId(fs: FileSystem, id: string): void {
   file.write(new TextEncoder().encode(`${id}\n`));
 }
 
-function journalStep(index: TreeIndex, { recipe: _, ...step }: IndexedStep): CommitStep {
+/** A step with what tells after a crash whether it was carried out. */
+function journalStep(fs: FileSystem, index: TreeIndex, parked: Parked, step: IndexedStep): IndexedStep {
+  if (step.op === "file") return { ...step, ino: fs.lstat(step.at)?.ino ?? 0n };
+  const had = step.op === "drop" ? parked.from.get(step.slot) : undefined;
+  if (had !== undefined) return { ...step, had } as IndexedStep;
   const from = step.op === "move" ? step.from : step.op === "park" || step.op === "remove" ? step.path : undefined;
-  const node = from === undefined ? undefined : index.find(from);
+  const node = step.op === "unpark"
+    ? index.inSlot(step.slot, step.below)
+    : from === undefined
+    ? undefined
+    : index.find(from);
   if (!node?.seen) return step;
   const { ino, mtimeNs } = node.seen;
   return { ...step, was: node.entry.kind === "dir" ? { ino } : { ino, mtimeNs } };

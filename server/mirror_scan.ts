@@ -10,7 +10,7 @@ import { ROOT_ID } from "../core/schema.ts";
 import type { Node, TreeIndex } from "../core/tree_index.ts";
 import { type Attributes, type Digest, type Entry, type Recipe } from "../core/types.ts";
 import { encodeXattrs } from "../core/xattrs.ts";
-import { seenOf } from "./commit.ts";
+import { isSame, seenOf } from "./seen.ts";
 
 /** What a scan of the mirror works with. */
 export interface MirrorScanDeps {
@@ -138,13 +138,4 @@ function readXattrs(path: RelPath, fs: FileSystem, index: TreeIndex): Digest | "
   const digest = digestOf(bytes);
   index.addXattrs(digest, bytes);
   return digest;
-}
-
-/** Whether the index vouches for what lstat says. Sizes are those of the content that was seen. */
-function isSame({ entry, seen }: Node, stat: Stat): boolean {
-  if (!seen || entry.kind !== stat.kind || seen.ino !== stat.ino || seen.mtimeNs !== stat.mtimeNs) return false;
-  if (seen.mode !== stat.mode || seen.uid !== stat.uid || seen.gid !== stat.gid || seen.ctimeNs !== stat.ctimeNs) {
-    return false;
-  }
-  return entry.kind !== "file" || entry.size === stat.size;
 }

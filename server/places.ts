@@ -1,5 +1,7 @@
 // Where the mirror keeps what is its own: all in one private folder at its root, so on its own file system.
 
+import type { FileSystem } from "../core/fs.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import { joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts";
 
 /** The private folder. */
@@ -11,7 +13,32 @@ export const SLOT_DIR = joinPath(PRIVATE_DIR, "slots");
 /** The commit under way. */
 export const JOURNAL = joinPath(PRIVATE_DIR, "journal");
 
+/** What was replaced or removed, by the time of the commit that did it. */
+export const HISTORY_DIR = joinPath(PRIVATE_DIR, "history");
+
 /** Place of slot number `slot`, or of what is at `below` in it. */
 export function slotPath(slot: number, below: RelPath = ROOT): RelPath {
   return joinPath(joinPath(SLOT_DIR, String(slot)), below);
+}
+
+/** Where an entry of the index is: in the mirror or in the history. */
+export function pathOrKept(index: TreeIndex, id: number): RelPath | undefined {
+  const path = index.pathOf(id);
+  if (path !== undefined) return path;
+  const place = index.keptAt(id);
+  return place === undefined ? undefined : joinPath(HISTORY_DIR, place);
+}
+
+/** Where an entry of the index is: in the mirror or in a slot. */
+export function pathOrSlot(index: TreeIndex, id: number): RelPath | undefined {
+  const slot = index.slotOf(id);
+  return slot ? slotPath(slot.slot, slot.below) : index.pathOf(id);
+}
+
+/** Slots from this number on are the server's own. */
+export const FIRST_FREE_SLOT = 1_000_000;
+
+/** Place of a slot that holds nothing. */
+export function freeSlot(fs: FileSystem): RelPath {
+  for (let slot = FIRST_FREE_SLOT;; slot++) if (!fs.lstat(slotPath(slot))) return slotPath(slot);
 }

@@ -10,7 +10,7 @@ import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
 import type { Metadata, Present } from "./metadata.ts";
-import { STAGE_DIR } from "./places.ts";
+import { pathOrKept, STAGE_DIR } from "./places.ts";
 
 /** A file that is whole and waits to be committed. */
 export interface Staged {
@@ -126,7 +126,7 @@ export class Stage {
       const own = now.own.get(digest);
       if (own !== undefined) return this.#append(now, this.#read(now.at, own, length, digest), digest);
       const place = this.#index.chunk(digest);
-      const path = place && this.#index.pathOf(place.id);
+      const path = place && pathOrKept(this.#index, place.id);
       if (!place || path === undefined) {
         throw new ProblemError("a part of it is not in the mirror any more; it is sent again");
       }

@@ -6,6 +6,7 @@ import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
 import { INDEX_FILE } from "../core/path.ts";
 import { randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
+import type { HistoryLimits } from "./history.ts";
 import { Mirror } from "./mirror.ts";
 import { serve } from "./session.ts";
 
@@ -18,11 +19,12 @@ export interface ServerStart {
   /** Average chunk size to wish for, 0 for none. */
   readonly average: number;
   readonly fsync: boolean;
+  readonly history: HistoryLimits;
   readonly everyChange: boolean;
 }
 
 runEngine<ServerStart, never, never>(
-  async ({ dir, name, average, fsync, everyChange }, side: EngineSide<never, never>) => {
+  async ({ dir, name, average, fsync, history, everyChange }, side: EngineSide<never, never>) => {
     const { emit, signal } = side;
     // Modes are set as the source has them, whatever this process was started with.
     if (Deno.build.os !== "windows") Deno.umask(0o022);
@@ -31,7 +33,7 @@ runEngine<ServerStart, never, never>(
     const clock = systemClock;
     const fs = openFs(dir);
     emit({ event: "detail", message: describeFs(fs) });
-    using mirror = new Mirror({ fs, accounts: openAccounts(), clock, emit, openIndex, randomId, fsync, name });
+    using mirror = new Mirror({ fs, accounts: openAccounts(), clock, emit, openIndex, randomId, fsync, history, name });
     mirror.recover();
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {

@@ -38,6 +38,7 @@ async function scene(
     openIndex: () => index,
     randomId: () => "00000000-0000-4000-8000-000000000001",
     fsync: true,
+    history: { days: 30 },
     name: "there:/mirror",
   });
   await mirror.open(true, () => Promise.resolve());

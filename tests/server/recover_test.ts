@@ -3,17 +3,27 @@ import { noAccounts } from "../../core/accounts.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { DirEntry, FileEntry } from "../../core/types.ts";
+import type { IndexedStep } from "../../server/commit.ts";
+import { History } from "../../server/history.ts";
 import { clearJournal, type CommitStep, readJournal, writeJournal } from "../../server/journal.ts";
 import { JOURNAL, PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "../../server/places.ts";
 import { Mirror } from "../../server/mirror.ts";
-import { redo } from "../../server/recover.ts";
+import { redo as redoWith } from "../../server/recover.ts";
 import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { MemoryFs } from "../support/memory_fs.ts";
+import { faultFs, type Fuse } from "../support/fault_fs.ts";
+import { type FsUser, MemoryFs, SUPERUSER } from "../support/memory_fs.ts";
 
 const FILE: FileEntry = { kind: "file", ...plain(0o644, 1n), size: 3, average: 2048, content: "ab".repeat(32) };
 const DIR: DirEntry = { kind: "dir", ...plain(0o755, 2n) };
 const path = parsePath;
+const STAMP = "2027-01-15T08-00-00.000Z";
+
+function redo(fs: MemoryFs, steps: readonly CommitStep[]): void {
+  const moment = new History({ fs, clock: new FakeClock(), keeps: true }).begin();
+  redoWith(fs, { stamp: STAMP, steps }, moment);
+  moment.write(true);
+}
 
 /** A mirror in which a commit is about to happen, and its steps. */
 function scene(): { fs: MemoryFs; steps: CommitStep[] } {
@@ -34,7 +44,7 @@ function scene(): { fs: MemoryFs; steps: CommitStep[] } {
     { op: "move", from: path("b"), to: path("a"), was: was("b") },
     { op: "unpark", slot: 0, below: path(""), to: path("b") },
     { op: "mkdir", path: path("dir"), entry: DIR },
-    { op: "file", path: path("dir/new"), entry: FILE, at },
+    { op: "file", path: path("dir/new"), entry: FILE, at, ino: fs.lstat(at)!.ino },
     { op: "remove", path: path("old"), was: was("old") },
   ];
   return { fs, steps };
@@ -72,21 +82,21 @@ Deno.test("redo() touches nothing but the very entries that the journal names", 
 
 Deno.test("a journal is read as it was written; one that was not written to its end counts as none", () => {
   const { fs, steps } = scene();
-  writeJournal(fs, steps, true);
-  assertEquals(readJournal(fs), steps);
+  writeJournal(fs, { stamp: STAMP, steps }, true);
+  assertEquals(readJournal(fs), { stamp: STAMP, steps });
   const bytes = fs.readFile(JOURNAL);
   for (const length of [0, 1, 64, 65, 66, bytes.length - 1]) {
     fs.writeFile(JOURNAL, bytes.slice(0, length));
-    assertEquals(readJournal(fs), [], `${length} bytes of it`);
+    assertEquals(readJournal(fs), undefined, `${length} bytes of it`);
   }
   clearJournal(fs);
   assert(!fs.lstat(JOURNAL));
-  assertEquals(readJournal(fs), []);
+  assertEquals(readJournal(fs), undefined);
 });
 
 Deno.test("a server that starts completes the commit in the journal before any client comes, and leaves no litter", () => {
   const { fs, steps } = scene();
-  writeJournal(fs, steps, true);
+  writeJournal(fs, { stamp: STAMP, steps }, true);
   redo(fs, steps.slice(0, 2));
   const clock = new FakeClock();
   const openIndex = () => new TreeIndex(":memory:");
@@ -98,9 +108,72 @@ Deno.test("a server that starts completes the commit in the journal before any c
     openIndex,
     randomId: () => "x",
     fsync: true,
+    history: { days: 30 },
     name: "mirror",
   });
   mirror.recover();
   assertEquals(contents(fs), DONE);
   assert(!fs.lstat(JOURNAL) && !fs.lstat(STAGE_DIR));
 });
+
+const LAYERS: readonly [string, FsUser][] = [
+  ["an atomic exchange", SUPERUSER],
+  ["hard links alone", { ...SUPERUSER, exchange: false }],
+  ["neither", { ...SUPERUSER, exchange: false, hardLinks: false }],
+];
+
+for (const [name, user] of LAYERS) {
+  Deno.test(`a commit that is interrupted at any call is completed, and what it replaced is kept; with ${name}`, async () => {
+    let completed = 0;
+    for (let calls = 0;; calls++) {
+      const fuse: Fuse = { left: Infinity, count: 0 };
+      const clock = new FakeClock();
+      const fs = new MemoryFs(clock.nowNs, user);
+      for (const each of ["a", "b", "c", "old"]) fs.writeFile(path(each), `was ${each}`);
+      fs.symlink(path("link"), "was link");
+      const mirrorOf = (index: TreeIndex) =>
+        new Mirror({
+          fs: faultFs(fs, fuse),
+          accounts: noAccounts,
+          clock,
+          emit: () => {},
+          openIndex: () => index,
+          randomId: () => "x",
+          fsync: true,
+          history: { days: 30 },
+          name: "mirror",
+        });
+      const mirror = mirrorOf(new TreeIndex(":memory:"));
+      await mirror.open(true, () => Promise.resolve());
+      const at = `${STAGE_DIR}/0` as RelPath;
+      fs.writeFile(at, "new");
+      const steps = [
+        { op: "file", path: path("a"), entry: FILE, at },
+        { op: "move", from: path("b"), to: path("c") },
+        { op: "remove", path: path("old") },
+        { op: "symlink", path: path("link"), entry: { kind: "symlink", target: "new link", ...plain(0o777, 1n) } },
+      ] as IndexedStep[];
+      const before = contents(fs);
+      fuse.left = calls;
+      const done = await mirror.commit(steps, new Set(), () => Promise.resolve()).then(() => true, () => false);
+      if (done && fuse.left >= 0) break;
+      fuse.left = Infinity;
+      const began = fs.lstat(JOURNAL) && readJournal(fs) !== undefined;
+      const again = mirrorOf(new TreeIndex(":memory:"));
+      again.recover();
+      const where = `interrupted after ${calls} calls`;
+      // A symbolic link is replaced by the client's next look.
+      const { link: _, ...have } = contents(fs);
+      const { link: __, ...had } = before;
+      if (began) completed++;
+      assertEquals(have, began ? { a: "new", c: "was b" } : had, where);
+      await again.open(true, () => Promise.resolve());
+      const all = Object.values(fs.tree()).map(({ content, target }) => content ?? target);
+      for (const was of ["was a", "was b", "was c", "was old", "was link"]) {
+        assert(all.includes(was), `${where}: ${was}`);
+      }
+      assertEquals([fs.list(STAGE_DIR), fs.list(SLOT_DIR)], [[], []], where);
+    }
+    assert(completed > 8);
+  });
+}

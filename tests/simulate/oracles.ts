@@ -3,15 +3,13 @@
 import type { RelPath } from "../../core/path.ts";
 import { isWithin, ROOT } from "../../core/path.ts";
 import type { CommitStep } from "../../server/journal.ts";
-import { PRIVATE_DIR } from "../../server/places.ts";
+import { HISTORY_DIR, PRIVATE_DIR } from "../../server/places.ts";
 import type { MemoryFs, TreeEntry } from "../support/memory_fs.ts";
 import type { World } from "../support/world.ts";
 import type { Side } from "./program.ts";
 
 /** What is left of the private folder when nothing goes on. */
-const TIDY = [`${PRIVATE_DIR}/id`, `${PRIVATE_DIR}/slots`, `${PRIVATE_DIR}/stage`];
-
-const HISTORY = false;
+const TIDY: readonly string[] = [PRIVATE_DIR, `${PRIVATE_DIR}/id`, `${PRIVATE_DIR}/slots`, `${PRIVATE_DIR}/stage`];
 
 /** A promise is broken. */
 export class OracleError extends Error {
@@ -70,7 +68,7 @@ export class Oracles {
       if (!this.#underWay.some((step) => touches(step, path as RelPath))) {
         throw new OracleError(`P3: "${path}" was acknowledged as ${content}, and is ${now.get(path)} after a crash`);
       }
-      if (HISTORY && !everywhere.has(content)) {
+      if (!everywhere.has(content)) {
         throw new OracleError(`P3: ${content}, acknowledged as "${path}", is lost`);
       }
     }
@@ -105,7 +103,7 @@ export class Oracles {
       throw new OracleError(`P1: "${path}" is ${have.get(path)}, not ${want.get(path)}\n${told}`);
     }
     const litter = Object.keys(mirror.tree()).filter((path) =>
-      path.startsWith(`${PRIVATE_DIR}/`) && !TIDY.includes(path)
+      isWithin(path as RelPath, PRIVATE_DIR) && !isWithin(path as RelPath, HISTORY_DIR) && !TIDY.includes(path)
     );
     if (litter.length > 0) throw new OracleError(`Litter: ${litter.join(", ")}`);
   }

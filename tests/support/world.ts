@@ -9,6 +9,7 @@ import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { IgnoreRules } from "../../core/ignore.ts";
 import { type Link, pipe } from "../../core/link.ts";
+import type { HistoryLimits } from "../../server/history.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
@@ -22,6 +23,8 @@ export interface WorldOptions {
   readonly updatemaxMs?: number;
   readonly exclude?: readonly string[];
   readonly xattrs?: boolean;
+  /** How long, and how much, the mirror's history keeps. @default {{ days: 30 }} */
+  readonly history?: HistoryLimits;
   /** Who the server runs as. */
   readonly serverUser?: FsUser;
   /** Names of users and groups on either side. */
@@ -76,6 +79,7 @@ export class World implements Disposable {
       openIndex: () => this.serverDatabase.open(),
       randomId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
       fsync: true,
+      history: this.#options.history ?? { days: 30 },
       name: "there:/mirror",
     });
     const { onCommit } = this.#options;
