@@ -21,7 +21,20 @@ import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { CHUNKS_FROM_BYTES, type Moment } from "./moment.ts";
 import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
-import { nameWent, seenOf } from "./seen.ts";
+import { isSame, nameWent, seenOf } from "./seen.ts";
+
+/** Why a file cannot be given another name now, though its file system knows such names. */
+const PASSING: ReadonlySet<unknown> = new Set([
+  "EACCES",
+  "EDQUOT",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENOENT",
+  "ENOMEM",
+  "ENOSPC",
+  "EROFS",
+]);
 
 /** Read and written at a time where a file is copied. */
 const COPY_BYTES = 1 << 20;
@@ -185,12 +198,13 @@ export class Commit {
     const { entry } = twin;
     this.#put(path, entry, (_, old) => {
       const there = old ? this.#fs.lstat(path) : undefined, wanted = this.#fs.lstat(to);
-      if (!wanted || wanted.ino !== twin.seen?.ino) throw new ProblemError("its other name is not as it was");
+      if (!wanted || !isSame(twin, wanted)) throw new ProblemError("its other name is not as it was");
       if (there?.ino === wanted.ino && wanted.ino !== 0n) return wanted;
       const at = freeSlot(this.#fs);
       try {
         this.#fs.link(to, at);
-      } catch {
+      } catch (error) {
+        if (PASSING.has((error as { code?: unknown }).code)) throw error;
         this.#copy(to, entry, at);
       }
       return this.#make(at, path, old);
@@ -221,6 +235,7 @@ export class Commit {
       this.#touch(node.id);
       return this.#index.setAttributes(node, attributes);
     }
+    const isOurs = this.#isOurs(node, path);
     if (attributes.link !== entry.link && this.#hasOtherNames(node)) {
       // It is to be a file of its own, or one with other names.
       const at = freeSlot(this.#fs);
@@ -237,7 +252,7 @@ export class Commit {
     this.#metadata.apply(path, entry.kind, attributes, { owner, xattrs: entry.xattrs });
     this.#index.setAttributes(node, attributes);
     this.changes.push({ change: "metadata", kind: entry.kind, path });
-    this.#see(node.id, path);
+    this.#seeIf(isOurs, node.id, path);
   }
 
   /** @param was Where it was for people, if that is not `from`. */
@@ -248,6 +263,7 @@ export class Commit {
       throw new ProblemError("something is in its place");
     }
     this.#touch(node.parent);
+    const isOurs = this.#isOurs(node, from);
     this.#writing([parentOf(from), parentOf(to), from], () => {
       if (!old) this.#place(from, to);
       // Of one file with two names, one goes.
@@ -259,13 +275,14 @@ export class Commit {
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind === "dir") this.#touch(node.id);
-    else this.#see(node.id, to);
+    else this.#seeIf(isOurs, node.id, to);
   }
 
   #park(path: RelPath, slot: number, stays: boolean): void {
     const node = this.#require(path);
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
     this.#touch(node.parent);
+    const isOurs = this.#isOurs(node, path);
     this.#writing([parentOf(path), path], () => {
       if (!stays || node.entry.kind !== "file" || !tryLink(this.#fs, path, slotPath(slot))) {
         this.#fs.rename(path, slotPath(slot));
@@ -276,7 +293,9 @@ export class Commit {
     this.#parked.from.set(slot, path);
     const visible = stays && node.entry.kind === "file" ? this.#fs.lstat(path) : undefined;
     if (visible) this.#parked.stays.set(path, visible.ino);
-    if (node.entry.kind !== "dir") this.#see(node.id, slotPath(slot));
+    // What is not as we left it is looked at when it has a place again.
+    if (node.entry.kind !== "dir" && isOurs) this.#see(node.id, slotPath(slot));
+    else if (node.entry.kind !== "dir") this.#index.setSeen(node.id, undefined);
   }
 
   #drop(slot: number): void {
@@ -385,6 +404,23 @@ export class Commit {
     const twin = names.includes(name) ? undefined : names.find((other) => foldName(other) === foldName(name));
     if (twin === undefined) return undefined;
     return new ProblemError(`the mirror's file system takes it for the same name as ${JSON.stringify(twin)}`);
+  }
+
+  /** The last look: whether a file or symbolic link is still what the index says of it. */
+  #isOurs(node: Node, at: RelPath): boolean {
+    const stat = this.#fs.lstat(at);
+    return stat !== undefined && isSame(node, stat);
+  }
+
+  /**
+   * Notes what lstat says of an entry, if it `isOurs`. What somebody else has changed must not be taken for ours because we have
+   * moved it or set its time: it is read anew, and the client is told that it has to compare.
+   */
+  #seeIf(isOurs: boolean, id: number, path: RelPath): void {
+    if (isOurs) return this.#see(id, path);
+    this.#index.setSeen(id, undefined);
+    this.doubtful.add(parentOf(path));
+    this.problems.push({ path, message: "on the server: somebody else has changed it; it is looked at anew" });
   }
 
   /** Notes what lstat says of an entry, for all its names; that it is `made`, where that is known. */

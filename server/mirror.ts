@@ -19,7 +19,7 @@ import type { AccountName } from "../core/wire.ts";
 import { groupFact, MIRROR_ID, userFact } from "../core/facts.ts";
 import { Owners } from "./owners.ts";
 import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
-import { clearStage, emptySlots, redo } from "./recover.ts";
+import { clearStage, emptySlots, redo, syncPlaces } from "./recover.ts";
 import { formatCount } from "../core/text.ts";
 
 /** The mirror's world. */
@@ -184,6 +184,8 @@ export class Mirror implements Disposable {
     if (journal) redo(fs, journal, moment);
     clearStage(fs, journal, moment);
     this.#settle(moment);
+    // A client will be told that the mirror has what was done, by us or before the crash.
+    if (journal && this.#deps.fsync) syncPlaces(fs, journal);
     clearJournal(fs);
   }
 

@@ -4,7 +4,7 @@
 
 import { ProblemError } from "../core/errors.ts";
 import { type FileSystem, removeTree } from "../core/fs.ts";
-import { joinPath, type RelPath } from "../core/path.ts";
+import { joinPath, parentOf, type RelPath } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { CommitStep, Journal } from "./journal.ts";
 import type { Moment } from "./moment.ts";
@@ -142,6 +142,17 @@ class Redo {
     const stat = was && was.ino !== 0n ? this.#fs.lstat(path) : undefined;
     return stat !== undefined && stat.ino === was!.ino && (was!.mtimeNs ?? stat.mtimeNs) === stat.mtimeNs;
   }
+}
+
+/** Makes what the steps of a commit have done last. */
+export function syncPlaces(fs: FileSystem, { steps }: Journal): void {
+  if (fs.features.syncAll) return fs.syncAll();
+  const places = steps.flatMap((step) => [
+    ..."path" in step ? [step.path] : [],
+    ..."from" in step ? [step.from] : [],
+    ..."to" in step ? [step.to] : [],
+  ]);
+  for (const dir of new Set(places.map(parentOf))) if (fs.lstat(dir)?.kind === "dir") fs.syncDir(dir);
 }
 
 /** Removes what was staged and not committed. What a file of the interrupted commit has replaced goes to the history. */
