@@ -1,0 +1,129 @@
+import { assert, assertEquals } from "@std/assert";
+import { Cutter, type ReadAt } from "../../core/chunker.ts";
+import { digestOf } from "../../core/recipe.ts";
+import { recut } from "../../core/recut.ts";
+import type { Recipe } from "../../core/types.ts";
+import { CONTENTS, type Random, random } from "../support/contents.ts";
+import { seedCount } from "../support/seed.ts";
+
+const cutter = new Cutter();
+
+function reader(bytes: Uint8Array, read?: (bytes: number) => void): ReadAt {
+  return (offset, into) => {
+    const part = bytes.subarray(offset, offset + into.length);
+    into.set(part);
+    read?.(part.length);
+    return part.length;
+  };
+}
+
+function cut(bytes: Uint8Array, average: number): Recipe {
+  const lengths: number[] = [], digests: string[] = [];
+  cutter.start(reader(bytes), { size: bytes.length, average });
+  for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
+    lengths.push(chunk.bytes.length);
+    digests.push(digestOf(chunk.bytes));
+  }
+  return { average, lengths, digests };
+}
+
+/** The recipe that recut() gives, whose pieces are checked to be what they say. */
+function cutAgain(bytes: Uint8Array, old: Recipe): { recipe: Recipe; fresh: number } {
+  const lengths: number[] = [], digests: string[] = [];
+  let at = 0, fresh = 0;
+  for (const piece of recut(cutter, reader(bytes), bytes.length, old)) {
+    const content = bytes.subarray(at, at + piece.length);
+    if (piece.bytes) {
+      assertEquals(digestOf(piece.bytes), digestOf(content));
+      fresh++;
+    } else assertEquals([old.digests[piece.old!], old.lengths[piece.old!]], [piece.digest, piece.length]);
+    lengths.push(piece.length);
+    digests.push(piece.digest);
+    at += piece.length;
+  }
+  return { recipe: { average: old.average, lengths, digests }, fresh };
+}
+
+const EDITS: Record<string, (bytes: Uint8Array, r: Random) => Uint8Array> = {
+  none: (bytes) => bytes,
+  change: (bytes, r) => (bytes = bytes.slice(), bytes[r(bytes.length)]! ^= 1 + r(255), bytes),
+  insert: (bytes, r) => splice(bytes, r(bytes.length + 1), 0, CONTENTS.random(1 + r(300), r)),
+  remove: (bytes, r) => splice(bytes, r(bytes.length), 1 + r(5000), new Uint8Array()),
+  blank: (bytes, r) => bytes.slice().fill(0, r(bytes.length), r(bytes.length)),
+  append: (bytes, r) => splice(bytes, bytes.length, 0, CONTENTS.words(1 + r(9000), r)),
+  head: (bytes, r) => bytes.slice(r(Math.min(bytes.length, 20_000))),
+  tail: (bytes, r) => bytes.slice(0, bytes.length - r(Math.min(bytes.length, 20_000))),
+  move: (bytes, r) => {
+    const from = r(bytes.length), length = r(30_000), part = bytes.slice(from, from + length);
+    const rest = splice(bytes, from, part.length, new Uint8Array());
+    return splice(rest, r(rest.length + 1), 0, part);
+  },
+  scatter: (bytes, r) => {
+    const edited = bytes.slice();
+    for (let i = 0; i < 60; i++) edited[r(bytes.length)]! ^= 1 + r(255);
+    return edited;
+  },
+};
+
+function splice(bytes: Uint8Array, at: number, remove: number, put: Uint8Array): Uint8Array {
+  const rest = bytes.subarray(Math.min(bytes.length, at + remove));
+  const made = new Uint8Array(at + put.length + rest.length);
+  made.set(bytes.subarray(0, at));
+  made.set(put, at);
+  made.set(rest, at + put.length);
+  return made;
+}
+
+Deno.test("recut() gives exactly what a fresh cut gives, edit after edit", () => {
+  for (let seed = 1; seed <= seedCount(2); seed++) {
+    for (const [name, make] of Object.entries(CONTENTS)) {
+      for (const average of [2048, 8192]) {
+        const r = random(seed * 1000 + average);
+        let bytes: Uint8Array = make(30 * average + r(9) * 4, r);
+        let old = cut(bytes, average);
+        for (let round = 0; round < 20; round++) {
+          const edits = Object.keys(EDITS), edit = edits[r(edits.length)]!;
+          bytes = EDITS[edit]!(bytes, r);
+          if (bytes.length <= 4 * average) break;
+          const { recipe } = cutAgain(bytes, old);
+          old = cut(bytes, average);
+          assertEquals(recipe, old, `SEED ${seed}: ${name}, average ${average}, round ${round}, ${edit}`);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("recut() cuts afresh only around an edit", () => {
+  const bytes = CONTENTS.random(2_000_000, random(1));
+  const old = cut(bytes, 4096);
+  assertEquals(cutAgain(bytes, old).fresh, 0);
+  for (const edit of ["change", "insert", "remove", "append", "tail"]) {
+    const { fresh } = cutAgain(EDITS[edit]!(bytes, random(2)), old);
+    assert(fresh > 0 && fresh < 12, `${edit}: ${fresh} fresh chunks`);
+  }
+});
+
+Deno.test("recut() gives up where guessing does not pay, and is right all the same", () => {
+  const bytes = CONTENTS.random(4_000_000, random(3));
+  const old = cut(bytes, 2048);
+  const edited = bytes.slice();
+  for (let at = 0; at < edited.length; at += 4000) edited[at]! ^= 1;
+  let read = 0;
+  const lengths: number[] = [];
+  for (const piece of recut(cutter, reader(edited, (bytes) => read += bytes), edited.length, old)) {
+    lengths.push(piece.length);
+  }
+  assertEquals(lengths, cut(edited, 2048).lengths);
+  assert(read < 1.5 * edited.length, `${read} bytes read of ${edited.length}`);
+});
+
+Deno.test("recut() takes a short read for the end of the file", () => {
+  const bytes = CONTENTS.random(500_000, random(4));
+  const old = cut(bytes, 2048);
+  for (const left of [0, 10, 300_001]) {
+    let sum = 0;
+    for (const piece of recut(cutter, reader(bytes.subarray(0, left)), bytes.length, old)) sum += piece.length;
+    assertEquals(sum, left);
+  }
+});
