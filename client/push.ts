@@ -46,6 +46,8 @@ export interface PushDeps {
   readonly ask: boolean;
   /** The average chunk size that the server wishes for, 0 if it has no wish. */
   readonly average: number;
+  /** Paths at which the mirror failed in the last cycle. */
+  readonly refusedOnce: ReadonlySet<RelPath>;
   /** Tell every change by name, however many there are. */
   readonly everyChange: boolean;
 }
@@ -72,6 +74,8 @@ export class Push {
   readonly #started: number;
   #changes: Change[] = [];
   #steps = 0;
+  /** Files sent since the last commit, which the mirror does not have under their names yet. */
+  readonly #uncommitted = new Set<number>();
   /** Whether a step since the last commit gives entries other names. */
   #moved = false;
   #bytes = 0;
@@ -132,26 +136,28 @@ export class Push {
     }
     const before = node?.entry.kind === "file" ? node.entry : undefined;
     try {
-      const base = before && { entry: before, recipe: index.recipe(node!.id) };
+      const base = before && { id: node!.id, entry: before, recipe: index.recipe(node!.id) };
       const progress = (bytes: number) => {
         this.#done.bytes += bytes;
         this.#progress();
       };
       const { outlet: remote, ...rest } = this.#deps;
-      const settle = () => this.#moved ? this.#commit() : Promise.resolve();
-      const file = await sendFile({ path, stat, attributes }, base, { ...rest, remote, progress, settle });
+      const settle = (id: number) => this.#moved || this.#uncommitted.has(id) ? this.#commit() : Promise.resolve();
+      const breathe = () => this.#breathe();
+      const file = await sendFile({ path, stat, attributes }, base, { ...rest, remote, progress, settle, breathe });
       const seen = seenOf(stat, started);
       if (file.sent) {
         this.#steps++;
         this.#bytes += file.entry.size;
         const id = index.put(parent, nameOf(path), file.entry, seen, file.recipe);
         index.separate(attributes.link, id);
+        this.#uncommitted.add(id);
         this.#changes.push({ change: before ? "update" : "create", kind: "file", path, size: file.entry.size });
         holds.sent(path, clock.now(), clock.now() - started);
         return;
       }
       index.setSeen(node!.id, seen);
-      if (!base!.recipe) index.setRecipe(node!.id, file.recipe);
+      if (!base!.recipe) index.setRecipe(node!, file.recipe);
       if (sameAttributes(before!, attributes)) return;
       index.setAttributes(node!, attributes);
       await this.#step({ op: "meta", path, attributes });
@@ -176,6 +182,7 @@ export class Push {
     this.#changes = [];
     this.#steps = this.#bytes = 0;
     this.#moved = false;
+    this.#uncommitted.clear();
     const acknowledged = outlet.commit().then((problems) => {
       for (const { path, message } of problems) this.#refused.set(path, message);
       this.#tell(changes.filter(({ path }) => !this.#refused.has(path as RelPath)));
@@ -201,13 +208,14 @@ export class Push {
   }
 
   /** Lets answers and signals through: all else here is synchronous. */
-  async #breathe(): Promise<void> {
+  #breathe(): Promise<void> | undefined {
     const { clock, signal } = this.#deps;
     signal.throwIfAborted();
-    if (clock.now() - this.#yielded < YIELD_MS) return;
-    await clock.sleep(0);
-    this.#yielded = clock.now();
-    this.#progress();
+    if (clock.now() - this.#yielded < YIELD_MS) return undefined;
+    return clock.sleep(0).then(() => {
+      this.#yielded = clock.now();
+      this.#progress();
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import { DisconnectedError, ProtocolError, RefusedError } from "../core/errors.t
 import { KEEP_ALIVE_MS, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
+import { decodePieces, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
 import {
@@ -37,6 +38,10 @@ export interface Outlet {
   send(message: ClientMessage): Promise<void> | undefined;
   /** Which of these chunks the mirror holds: one bit each, the first in the lowest bit of the first byte. */
   ask(digests: Digest[]): Promise<Uint8Array>;
+  /** Of what pieces these chunks of the first base of the file under way are; none if it is not there any more. */
+  sketch(index: number, count: number): Promise<Sketched[]>;
+  /** Lets what was sent go at once, rather than with what follows. */
+  flush(): Promise<void>;
   /** Makes the steps sent since the last commit durable. Resolves with the paths that failed. */
   commit(): Promise<Problem[]>;
 }
@@ -45,6 +50,8 @@ export interface Outlet {
 export const nowhere: Outlet = {
   send: () => undefined,
   ask: (digests) => Promise.resolve(new Uint8Array(Math.ceil(digests.length / 8))),
+  sketch: () => Promise.resolve([]),
+  flush: () => Promise.resolve(),
   commit: () => Promise.resolve([]),
 };
 
@@ -108,6 +115,12 @@ export class Remote implements Outlet {
     const { bits } = await this.#request({ type: "ask", digests }, "holds");
     if (bits.length !== Math.ceil(digests.length / 8)) throw new ProtocolError("An answer has the wrong length");
     return bits;
+  }
+
+  /** Of what pieces these chunks of the first base of the file under way are. */
+  async sketch(index: number, count: number): Promise<Sketched[]> {
+    const { lengths, prints } = await this.#request({ type: "sketch", index, count }, "sketched");
+    return decodePieces(lengths, prints);
   }
 
   /** Makes the steps sent since the last commit durable. @returns The paths that failed. */

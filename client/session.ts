@@ -76,7 +76,7 @@ export class Session {
   #started: number;
   #level = false;
   /** Paths at which the mirror failed in the last cycle. */
-  #refusedOnce = new Set<RelPath>();
+  readonly #refusedOnce = new Set<RelPath>();
 
   constructor(
     readonly index: TreeIndex,
@@ -110,6 +110,7 @@ export class Session {
       seenOf: (stat, readAt) => seenOf(stat, readAt, timeStepNs, xattrs),
       ask: welcome.holdsContent,
       average: welcome.average,
+      refusedOnce: this.#refusedOnce,
       everyChange: options.everyChange,
       keep: !options.source.dryRun,
       departures: new Departures(RENAME_MS),
@@ -219,7 +220,8 @@ export class Session {
       if (this.#refusedOnce.has(path)) found.set(path, message);
       else result.later.set(path, now);
     }
-    this.#refusedOnce = new Set(result.refused.keys());
+    this.#refusedOnce.clear();
+    for (const path of result.refused.keys()) this.#refusedOnce.add(path);
     const looked = (path: RelPath) => taken.all || taken.paths.has(path) && !result.later.has(path);
     for (const [path, ms] of this.problems.update(found, looked)) dirty.addLater(path, now + ms);
     if (this.options.once) return;

@@ -20,6 +20,14 @@ export const MAX_FILE_BYTES = Number.MAX_SAFE_INTEGER;
 export const MAX_STEPS = 65536;
 /** Most chunk digests asked for in one message. */
 export const MAX_ASKED = 8192;
+/** Most chunks whose pieces are asked for in one message. */
+export const MAX_SKETCHED = 64;
+/** Most bytes that these may have together. */
+export const MAX_SKETCHED_BYTES = 2 << 20;
+/** Most pieces in one answer. */
+export const MAX_PIECES = 65536;
+/** Bytes of a piece's fingerprint. */
+export const PRINT_BYTES = 8;
 /** Longest text (names of hosts, reasons) in a message. */
 export const MAX_TEXT_BYTES = 4096;
 /** Bytes on their way to a peer or a Worker before the sender waits. */

@@ -1,7 +1,7 @@
 // The tables of the index, which both sides keep. It is a cache: deleting it costs time, never data.
 
 /** Schema number in `PRAGMA user_version`; an index of another schema is thrown away and made anew. */
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 
 /** Row number of the root. */
 export const ROOT_ID = 1;
@@ -35,14 +35,13 @@ export const CREATE = `
   CREATE INDEX entry_ino ON entry (ino) WHERE ino != 0;
   CREATE INDEX entry_link ON entry (link) WHERE link != 0;
   CREATE INDEX entry_racy ON entry (racy) WHERE racy = 1;
-  -- Chunks of files in the mirror, so that content which is there already need not travel.
+  -- Chunks of files in the mirror, so that content which is there already need not travel. Where in the file one lies, its
+  -- recipe tells: an insertion moves all that is behind it.
   CREATE TABLE chunk (
     digest  BLOB NOT NULL,       -- the first 16 bytes of the chunk's digest
     entry   INTEGER NOT NULL,    -- the file that holds it
-    start   INTEGER NOT NULL,    -- where in the file
-    PRIMARY KEY (entry, start)
+    PRIMARY KEY (digest, entry)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX chunk_digest ON chunk (digest);
   -- Extended attributes (core/xattrs.ts) by their digest.
   CREATE TABLE xattrs (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;
   -- Facts about this index: which mirror it is of.

@@ -14,6 +14,8 @@ import { writeEntry } from "./wire.ts";
 
 /** Parent of what is parked in slots, and of what is kept in the history: neither is part of the tree. */
 const SLOTS = -1, HISTORY = -2;
+/** Files at least this large (bytes) are known by their chunks; smaller ones nobody asks for. */
+export const CHUNKS_FROM_BYTES = 32 << 10;
 const KINDS: readonly Kind[] = ["dir", "file", "symlink"];
 
 /** What lstat said when a row was true on this machine's disk. A later lstat that says the same proves that it still is. */
@@ -218,7 +220,7 @@ export class TreeIndex implements Disposable {
     const old = this.child(parent, name);
     if (old && old.entry.kind !== entry.kind) this.remove(old.id);
     const id = old?.entry.kind === entry.kind ? old.id : this.#nextId++;
-    if (old?.entry.kind === "file") this.#forgetChunks(id);
+    this.#changeChunks(id, old && this.#indexed(old.id, old.entry), isIndexed(entry) ? recipe : undefined);
     const file = entry.kind === "file" ? entry : undefined;
     const content = file ? hexToBytes(file.content) : entry.kind === "symlink" ? toBytes(entry.target) : null;
     this.#prepare(INSERT).run(
@@ -376,19 +378,22 @@ export class TreeIndex implements Disposable {
     const node = this.get(id);
     if (!node) return 0;
     const ids = [id];
+    const large = isIndexed(node.entry) ? [id] : [];
     if (node.entry.kind === "dir") {
-      const select = this.#prepare("SELECT id, kind FROM entry WHERE parent = ?");
+      const select = this.#prepare("SELECT id, size FROM entry WHERE parent = ?");
       for (let i = 0; i < ids.length; i++) {
-        for (const row of select.all(ids[i]!)) ids.push(Number((row as unknown as [bigint, bigint])[0]));
+        for (const row of select.all(ids[i]!)) {
+          const [below, size] = row as unknown as [bigint, bigint];
+          ids.push(Number(below));
+          if (Number(size) >= CHUNKS_FROM_BYTES) large.push(Number(below));
+        }
       }
       this.#dirs.clear();
     }
     this.#last = undefined;
+    for (const each of large) this.#changeChunks(each, this.recipe(each), undefined);
     const drop = this.#prepare("DELETE FROM entry WHERE id = ?");
-    for (const each of ids) {
-      drop.run(each);
-      this.#forgetChunks(each);
-    }
+    for (const each of ids) drop.run(each);
     this.#invalidate(node.parent);
     return ids.length;
   }
@@ -401,29 +406,20 @@ export class TreeIndex implements Disposable {
     return row?.[0] ? decodeRecipe(row[0]) : undefined;
   }
 
-  /** Notes the recipe of a file. */
-  setRecipe(id: number, recipe: Recipe): void {
+  /** Notes the recipe of a file, whose content it is. */
+  setRecipe(node: Node, recipe: Recipe): void {
+    const { id, entry } = node;
+    this.#changeChunks(id, this.#indexed(id, entry), isIndexed(entry) ? recipe : undefined);
     this.#prepare("UPDATE entry SET recipe = ? WHERE id = ?").run(encodeRecipe(recipe), id);
   }
 
-  /** Makes the chunks of a file known to `chunk`. */
-  addChunks(id: number, recipe: Recipe): void {
-    const insert = this.#prepare("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)");
-    let start = 0;
-    recipe.digests.forEach((digest, i) => {
-      insert.run(hexToBytes(digest.slice(0, 32)), id, start);
-      start += recipe.lengths[i]!;
-    });
-  }
-
-  /** A place where a chunk with this digest was: whoever reads it there checks it. */
-  chunk(digest: Digest): { id: number; start: number } | undefined {
-    const row = this.#prepare("SELECT entry, start FROM chunk WHERE digest = ? LIMIT 1").get(
-      hexToBytes(digest.slice(0, 32)),
-    );
-    if (!row) return undefined;
-    const [id, start] = row as unknown as [bigint, bigint];
-    return { id: Number(id), start: Number(start) };
+  /**
+   * A file whose recipe has a chunk with this digest, or one that begins alike: whoever uses it looks it up there. Only files of
+   * `CHUNKS_FROM_BYTES` or more are known by their chunks.
+   */
+  holderOf(digest: Digest): number | undefined {
+    const row = this.#prepare("SELECT entry FROM chunk WHERE digest = ? LIMIT 1").get(keyOf(digest));
+    return row === undefined ? undefined : Number((row as unknown as [bigint])[0]);
   }
 
   /** Whether any chunk is known. */
@@ -501,8 +497,19 @@ export class TreeIndex implements Disposable {
     this.#last = undefined;
   }
 
-  #forgetChunks(id: number): void {
-    this.#prepare("DELETE FROM chunk WHERE entry = ?").run(id);
+  /** The recipe by whose chunks a file is known. */
+  #indexed(id: number, entry: Entry): Recipe | undefined {
+    return isIndexed(entry) ? this.recipe(id) : undefined;
+  }
+
+  /** Makes a file known by other chunks than before. What stays as it was, which most is after an edit, is not written. */
+  #changeChunks(id: number, before: Recipe | undefined, after: Recipe | undefined): void {
+    if (!before && !after) return;
+    const had = new Set(before?.digests), has = new Set(after?.digests);
+    const drop = this.#prepare("DELETE FROM chunk WHERE digest = ? AND entry = ?");
+    for (const digest of had) if (!has.has(digest)) drop.run(keyOf(digest), id);
+    const add = this.#prepare("INSERT OR IGNORE INTO chunk VALUES (?, ?)");
+    for (const digest of has) if (!had.has(digest)) add.run(keyOf(digest), id);
   }
 
   #prepare(sql: string): StatementSync {
@@ -556,6 +563,16 @@ function nodeOf(row: unknown): Node | undefined {
       racy: racy === 1n,
     },
   };
+}
+
+/** Whether an entry is known by its chunks. */
+function isIndexed(entry: Entry): boolean {
+  return entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES;
+}
+
+/** So much of a chunk's digest is enough to find it by. */
+function keyOf(digest: Digest): Uint8Array {
+  return hexToBytes(digest.slice(0, 32));
 }
 
 function attributeCells(a: Attributes): [number, bigint, number, number, number, Uint8Array | null] {

@@ -14,15 +14,17 @@ import {
   MAX_MESSAGE_BYTES,
   MAX_NAME_BYTES,
   MAX_PATH_BYTES,
+  MAX_PIECES,
   MAX_STEPS,
   MAX_TARGET_BYTES,
   MIN_AVERAGE,
+  PRINT_BYTES,
 } from "./limits.ts";
 import { parsePath, type RelPath } from "./path.ts";
 import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 /** What the HTTP upgrade asks for. */
 export const UPGRADE_PROTOCOL = "dirsync";
 /** Where it asks. */
@@ -40,6 +42,9 @@ export interface AccountName {
   readonly id: number;
   readonly name: string;
 }
+
+/** A stretch of a chunk: bytes of the base, or new ones. */
+export type PatchPart = { readonly offset: number; readonly length: number } | { readonly bytes: Uint8Array };
 
 /** What the client sends. */
 export type ClientMessage =
@@ -77,6 +82,12 @@ export type ClientMessage =
   | { type: "literal"; bytes: Uint8Array }
   /** The next `count` chunks are those of the base from number `index` on. */
   | { type: "keep"; index: number; count: number }
+  /** From here on, `keep` refers to the file that the mirror holds at `path`. */
+  | { type: "base"; path: RelPath }
+  /** Of what pieces are `count` chunks of the file's first base, from number `index` on? */
+  | { type: "sketch"; index: number; count: number }
+  /** The next chunk, put together from ranges of the file's first base and new bytes. */
+  | { type: "patch"; digest: Digest; parts: readonly PatchPart[] }
   /** The next chunk is one that the mirror said it holds. */
   | { type: "known"; digest: Digest; length: number }
   | { type: "fileEnd"; content: Digest }
@@ -114,6 +125,8 @@ export type ServerMessage =
   | { type: "listing"; dir: DirEntry; more: boolean; entries: ListedEntry[] }
   /** One bit for each digest asked for, the first in the lowest bit of the first byte. */
   | { type: "holds"; bits: Uint8Array }
+  /** The pieces (core/patch.ts): lengths in order, and the fingerprint of each; none where there is no such base any more. */
+  | { type: "sketched"; lengths: readonly number[]; prints: Uint8Array }
   /** The steps since the last commit are durable, but for those that failed. */
   | { type: "committed"; problems: Problem[] }
   | { type: "proof"; root: Digest }
@@ -147,10 +160,21 @@ const CLIENT_TYPES = [
   "link",
   "names",
   "xattrs",
+  "base",
+  "sketch",
+  "patch",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
-const SERVER_TYPES = ["welcome", "refuse", "listing", "holds", "committed", "proof", "pong", "wait"] as const satisfies readonly ServerMessage[
-  "type"
-][];
+const SERVER_TYPES = [
+  "welcome",
+  "refuse",
+  "listing",
+  "holds",
+  "committed",
+  "proof",
+  "pong",
+  "wait",
+  "sketched",
+] as const satisfies readonly ServerMessage["type"][];
 /** The type byte of server messages starts here. */
 const SERVER_BASE = 64;
 const CODES = new Map<string, number>([
@@ -211,8 +235,14 @@ function writeBody(out: Writer, m: Message): void {
     case "literal":
       return out.raw(m.bytes);
     case "keep":
+    case "sketch":
       out.uint(m.index);
       return out.uint(m.count);
+    case "base":
+      return out.text(m.path);
+    case "patch":
+      out.digest(m.digest);
+      return writeParts(out, m.parts);
     case "known":
       out.digest(m.digest);
       return out.uint(m.length);
@@ -263,6 +293,10 @@ function writeBody(out: Writer, m: Message): void {
         out.text(path);
         out.text(message.slice(0, 1000));
       });
+    case "sketched":
+      out.uint(m.lengths.length);
+      for (const length of m.lengths) out.uint(length);
+      return out.raw(m.prints);
     case "proof":
       return out.digest(m.root);
     case "fileAbort":
@@ -272,6 +306,23 @@ function writeBody(out: Writer, m: Message): void {
     case "pong":
     case "wait":
       return;
+  }
+}
+
+/** In turn: a length and, if it is not 0, the offset that it is copied from; a length and so many new bytes. */
+function writeParts(out: Writer, parts: readonly PatchPart[]): void {
+  let copied = false;
+  for (const part of parts) {
+    const isCopy = "offset" in part;
+    if (isCopy === copied) out.uint(0);
+    copied = isCopy;
+    if (isCopy) {
+      out.uint(part.length);
+      out.uint(part.offset);
+    } else {
+      out.uint(part.bytes.length);
+      out.raw(part.bytes);
+    }
   }
 }
 
@@ -411,7 +462,12 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
     case "literal":
       return { type, bytes: read.raw(read.left) };
     case "keep":
+    case "sketch":
       return { type, index: read.uint(), count: read.uint() };
+    case "base":
+      return { type, path: readPath(read) };
+    case "patch":
+      return { type, digest: read.digest(), parts: readParts(read) };
     case "known":
       return { type, digest: read.digest(), length: read.uint(MAX_AVERAGE * 4) };
     case "fileEnd":
@@ -460,6 +516,10 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
     }
     case "holds":
       return { type, bits: read.raw(read.left) };
+    case "sketched": {
+      const lengths = Array.from({ length: read.uint(MAX_PIECES) }, () => read.uint(MAX_AVERAGE * 4));
+      return { type, lengths, prints: read.raw(PRINT_BYTES * lengths.length) };
+    }
     case "committed":
       return {
         type,
@@ -507,6 +567,20 @@ function readAttributes(read: Reader): Attributes {
     link: read.uint(),
     xattrs: readFlag(read) ? read.digest() : "",
   };
+}
+
+function readParts(read: Reader): PatchPart[] {
+  const parts: PatchPart[] = [];
+  let total = 0;
+  for (let copies = true, empty = false; read.left > 0; copies = !copies) {
+    const length = read.uint(MAX_AVERAGE * 4 - total);
+    if (length === 0 && (empty || read.left === 0)) throw new ProtocolError("A patch says nothing");
+    empty = length === 0;
+    total += length;
+    if (empty) continue;
+    parts.push(copies ? { length, offset: read.uint(MAX_FILE_BYTES) } : { bytes: read.raw(length) });
+  }
+  return parts;
 }
 
 function readId32(read: Reader): number {

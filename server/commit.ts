@@ -19,7 +19,7 @@ import {
 
 import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
-import { CHUNKS_FROM_BYTES, type Moment } from "./moment.ts";
+import type { Moment } from "./moment.ts";
 import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
 import { isSame, nameWent, seenOf } from "./seen.ts";
 
@@ -347,7 +347,6 @@ export class Commit {
     const id = this.#index.put(parent, nameOf(path), entry, undefined, recipe);
     // A directory is what it is to be only after `finish`.
     if (entry.kind !== "dir") this.#see(id, path, made);
-    if (recipe && entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES) this.#index.addChunks(id, recipe);
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
     return id;

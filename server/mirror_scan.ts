@@ -85,9 +85,7 @@ async function take(
     recipe = await readRecipe(path, stat, row, deps, cutter);
     entry = { kind: "file", ...attributes, size: stat.size, average: recipe.average, content: contentOf(recipe) };
   }
-  const id = index.put(parent, name, entry, seenOf(stat), recipe);
-  if (recipe) index.addChunks(id, recipe);
-  return id;
+  return index.put(parent, name, entry, seenOf(stat), recipe);
 }
 
 async function readRecipe(

@@ -3,14 +3,12 @@
 
 import { type FileSystem, NO_ID, replace, SETGID, SETUID, type Stat } from "../core/fs.ts";
 import { isWithin, joinPath, parentOf, type RelPath } from "../core/path.ts";
-import type { Node, TreeIndex } from "../core/tree_index.ts";
+import { CHUNKS_FROM_BYTES, type Node, type TreeIndex } from "../core/tree_index.ts";
 import type { HistoryDeps } from "./history.ts";
 import { dayOf, type Effect, encodeLines, logPath, type Stamp } from "./history_log.ts";
 import { HISTORY_DIR, PRIVATE_DIR } from "./places.ts";
 import { isSame, nameWent } from "./seen.ts";
 
-/** Files at least this large (bytes) have their chunks known by digest; smaller ones nobody asks for. */
-export const CHUNKS_FROM_BYTES = 32 << 10;
 /** Fact of the index: how many bytes the history holds. */
 export const BYTES_FACT = "history bytes";
 

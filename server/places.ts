@@ -1,8 +1,8 @@
 // Where the mirror keeps what is its own: all in one private folder at its root, so on its own file system.
 
 import type { FileSystem } from "../core/fs.ts";
-import type { TreeIndex } from "../core/tree_index.ts";
-import { joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts";
+import type { Node, TreeIndex } from "../core/tree_index.ts";
+import { isWithin, joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts";
 
 /** The private folder. */
 export const PRIVATE_DIR = joinPath(ROOT, PRIVATE);
@@ -27,6 +27,11 @@ export function pathOrKept(index: TreeIndex, id: number): RelPath | undefined {
   if (path !== undefined) return path;
   const place = index.keptAt(id);
   return place === undefined ? undefined : joinPath(HISTORY_DIR, place);
+}
+
+/** What the index knows at a path of the history. */
+export function keptNode(index: TreeIndex, path: RelPath): Node | undefined {
+  return isWithin(path, HISTORY_DIR) ? index.kept(path.slice(HISTORY_DIR.length + 1) as RelPath) : undefined;
 }
 
 /** Where an entry of the index is: in the mirror or in a slot. */

@@ -9,6 +9,7 @@ import { NO_ID } from "../core/fs.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
+import { encodePrints } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
 import type { Digest, DirEntry, Problem } from "../core/types.ts";
@@ -201,8 +202,17 @@ class Session {
         return stage.literal(message.bytes);
       case "keep":
         return stage.keep(message.index, message.count);
+      case "base":
+        return stage.base(message.path);
       case "known":
         return stage.known(message.digest, message.length);
+      case "patch":
+        return stage.patch(message.digest, message.parts);
+      case "sketch": {
+        const pieces = stage.sketch(message.index, message.count);
+        const lengths = pieces.map(({ length }) => length);
+        return this.#answer({ type: "sketched", lengths, prints: encodePrints(pieces) });
+      }
       case "fileAbort":
         return stage.abort();
       case "fileEnd":
@@ -276,9 +286,8 @@ class Session {
 
   #holds(digests: readonly Digest[]): Uint8Array {
     const bits = new Uint8Array(Math.ceil(digests.length / 8));
-    const { index } = this.#deps.mirror;
     digests.forEach((digest, i) => {
-      if (index.chunk(digest)) bits[i >> 3]! |= 1 << (i & 7);
+      if (this.#stage!.holds(digest)) bits[i >> 3]! |= 1 << (i & 7);
     });
     return bits;
   }

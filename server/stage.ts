@@ -3,14 +3,17 @@
 // is one problem; what else belongs to it is passed over.
 
 import { ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
-import type { FileSystem, ReadableFile, WritableFile } from "../core/fs.ts";
+import type { FileSystem, WritableFile } from "../core/fs.ts";
+import { MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
+import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
-import type { ClientMessage } from "../core/wire.ts";
+import type { ClientMessage, PatchPart } from "../core/wire.ts";
+import { type Holder, Holdings, MAX_CHUNK_BYTES } from "./holdings.ts";
 import type { Metadata, Present } from "./metadata.ts";
-import { pathOrKept, STAGE_DIR } from "./places.ts";
+import { STAGE_DIR } from "./places.ts";
 
 /** A file that is whole and waits to be committed. */
 export interface Staged {
@@ -37,7 +40,8 @@ interface Assembly {
   readonly digests: Digest[];
   /** Where in the file itself a chunk lies. */
   readonly own: Map<Digest, number>;
-  base: { readonly recipe: Recipe; readonly starts: number[]; readonly path: RelPath } | undefined;
+  /** What `keep` refers to now. */
+  base: RelPath;
   size: number;
 }
 
@@ -49,11 +53,10 @@ const FEW_FILES = 8;
 /** Puts files together, one after the other. */
 export class Stage {
   readonly #fs: FileSystem;
-  readonly #index: TreeIndex;
+  readonly #holdings: Holdings;
   readonly #metadata: Metadata;
   readonly #fsync: boolean;
   readonly #name: string;
-  readonly #buffer = new Uint8Array(new WebAssembly.Memory({ initial: 17 }).buffer); // page-aligned: faster reads
   #next = 0;
   /** What every new file here has. */
   #present: Present | undefined;
@@ -62,9 +65,6 @@ export class Stage {
   #unsynced = false;
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
-  #source: { readonly path: RelPath; readonly file: ReadableFile } | undefined;
-  /** Files of the mirror that were not what the index says. */
-  readonly wrong = new Set<RelPath>();
 
   /**
    * @param fsync Whether what is staged must be on the disk when `sync` returns.
@@ -73,10 +73,20 @@ export class Stage {
    */
   constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, { fsync, name }: { fsync: boolean; name: string }) {
     this.#fs = fs;
-    this.#index = index;
+    this.#holdings = new Holdings(fs, index);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
+  }
+
+  /** Files of the mirror that were found not to be what the index says, until `clear` is called on it. */
+  get wrong(): Set<RelPath> {
+    return this.#holdings.wrong;
+  }
+
+  /** Whether the mirror holds a chunk with this digest. */
+  holds(digest: Digest): boolean {
+    return this.#holdings.has(digest);
   }
 
   /** Begins a file. @throws {ProtocolError} If one is begun already. */
@@ -86,7 +96,7 @@ export class Stage {
       const at = joinPath(STAGE_DIR, `${this.#name}-${this.#next++}`);
       // Nobody else reads it before it has its own mode.
       const file = this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600);
-      this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: undefined, size: 0 };
+      this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: begin.base, size: 0 };
     });
   }
 
@@ -106,16 +116,25 @@ export class Stage {
     this.#add((now) => this.#append(now, bytes, digestOf(bytes)));
   }
 
+  /** What is kept from here on is kept of the file at `path`. */
+  base(path: RelPath): void {
+    this.#add((now) => now.base = path);
+  }
+
   /** The next chunks are `count` of the base's, from number `index` on. */
   keep(index: number, count: number): void {
     this.#add((now) => {
-      const base = now.base ??= this.#baseOf(now.begin.base);
-      if (index + count > base.recipe.lengths.length) {
-        throw new ProtocolError("A chunk is kept that the base does not have");
-      }
-      for (let i = index; i < index + count; i++) {
-        const bytes = this.#read(base.path, base.starts[i]!, base.recipe.lengths[i]!, base.recipe.digests[i]!);
-        this.#append(now, bytes, base.recipe.digests[i]!);
+      const { path, recipe: { lengths, digests }, starts } = this.#baseOf(now.base, index, count);
+      for (let i = index, to; i < index + count; i = to) {
+        // As many at a time as the buffer holds.
+        let size = lengths[to = i]!;
+        while (++to < index + count && size + lengths[to]! <= MAX_CHUNK_BYTES) size += lengths[to]!;
+        const bytes = this.#holdings.read(path, starts[i]!, size);
+        for (let j = i, at = 0; j < to; at += lengths[j++]!) {
+          this.#holdings.check(path, bytes.subarray(at, at + lengths[j]!), digests[j]!);
+          this.#note(now, digests[j]!, lengths[j]!);
+        }
+        write(now.file, bytes, now.size - size, now.begin.sparse);
       }
     });
   }
@@ -124,14 +143,45 @@ export class Stage {
   known(digest: Digest, length: number): void {
     this.#add((now) => {
       const own = now.own.get(digest);
-      if (own !== undefined) return this.#append(now, this.#read(now.at, own, length, digest), digest);
-      const place = this.#index.chunk(digest);
-      const path = place && pathOrKept(this.#index, place.id);
-      if (!place || path === undefined) {
-        throw new ProblemError("a part of it is not in the mirror any more; it is sent again");
-      }
-      this.#append(now, this.#read(path, place.start, length, digest), digest);
+      const place = own === undefined ? this.#holdings.find(digest) : { path: now.at, start: own };
+      if (!place) throw new ProblemError("a part of it is not in the mirror any more; it is sent again");
+      const bytes = this.#holdings.read(place.path, place.start, length);
+      this.#holdings.check(place.path, bytes, digest);
+      this.#append(now, bytes, digest);
     });
+  }
+
+  /** The next chunk is made of ranges of the file's first base and of new bytes. */
+  patch(digest: Digest, parts: readonly PatchPart[]): void {
+    this.#add((now) => {
+      const { path, size } = this.#holdings.holder(now.begin.base) ?? gone();
+      const made = new Uint8Array(parts.reduce((sum, part) => sum + lengthOf(part), 0));
+      let at = 0;
+      for (const part of parts) {
+        if ("offset" in part && part.offset + part.length > size) throw new ProtocolError("A patch reaches too far");
+        made.set("offset" in part ? this.#holdings.read(path, part.offset, part.length) : part.bytes, at);
+        at += lengthOf(part);
+      }
+      this.#holdings.check(path, made, digest);
+      this.#append(now, made, digest);
+    });
+  }
+
+  /**
+   * Of what pieces `count` chunks of the file's first base are, from number `index` on; none where it is not what it was.
+   * @throws {ProtocolError} If no file is begun, or they are too many.
+   */
+  sketch(index: number, count: number): Sketched[] {
+    let pieces: Sketched[] = [];
+    this.#add((now) => {
+      const { path, recipe: { average, lengths }, starts } = this.#baseOf(now.begin.base, index, count);
+      const size = lengths.slice(index, index + count).reduce((sum, length) => sum + length, 0);
+      if (count > MAX_SKETCHED || size > MAX_SKETCHED_BYTES) throw new ProtocolError("A sketch of too much");
+      pieces = starts.slice(index, index + count).flatMap((start, i) =>
+        sketch(this.#holdings.read(path, start, lengths[index + i]!), average)
+      );
+    });
+    return pieces;
   }
 
   /**
@@ -155,7 +205,7 @@ export class Stage {
       this.#now = undefined;
       staged = { path, recipe, at, entry: { kind: "file", ...attributes, size, average, content } };
     });
-    this.#closeSource();
+    this.#holdings.close();
     const failed = this.#failed;
     this.#failed = undefined;
     return staged ?? failed!;
@@ -170,7 +220,7 @@ export class Stage {
 
   /** Forgets the file that was begun, if any, and closes what is open. */
   abort(): void {
-    this.#closeSource();
+    this.#holdings.close();
     this.#discard();
     this.#failed = undefined;
   }
@@ -215,39 +265,19 @@ export class Stage {
     now.digests.push(digest);
   }
 
-  #baseOf(path: RelPath): NonNullable<Assembly["base"]> {
-    const node = this.#index.find(path);
-    const recipe = node?.entry.kind === "file" ? this.#index.recipe(node.id) : undefined;
-    if (!recipe) {
-      throw new ProblemError("the version that it was based on is not in the mirror any more; it is sent again");
+  /** The file at `path`, which has `count` chunks from number `index` on. */
+  #baseOf(path: RelPath, index: number, count: number): Holder {
+    const base = this.#holdings.holder(path) ?? gone();
+    if (count === 0 || index + count > base.recipe.lengths.length) {
+      throw new ProtocolError("A chunk is kept that the base does not have");
     }
-    const starts: number[] = [];
-    recipe.lengths.reduce((start, length) => (starts.push(start), start + length), 0);
-    return { recipe, starts, path };
-  }
-
-  /** Reads a chunk of a file of ours and makes sure that it is what it should be. */
-  #read(path: RelPath, start: number, length: number, digest: Digest): Uint8Array {
-    if (this.#source?.path !== path) {
-      this.#closeSource();
-      this.#source = { path, file: this.#fs.openFile(path) };
-    }
-    const bytes = this.#buffer.subarray(0, length);
-    if (this.#source.file.readAt(start, bytes) !== length || digestOf(bytes) !== digest) {
-      this.wrong.add(path);
-      throw new ProblemError("a part of the mirror is not as it was; it is read anew");
-    }
-    return bytes;
-  }
-
-  #closeSource(): void {
-    this.#source?.file[Symbol.dispose]();
-    this.#source = undefined;
+    return base;
   }
 
   #discard(): void {
     if (!this.#now) return;
     this.#now.file[Symbol.dispose]();
+    this.#holdings.close();
     try {
       this.#fs.unlink(this.#now.at);
     } catch {
@@ -255,6 +285,14 @@ export class Stage {
     }
     this.#now = undefined;
   }
+}
+
+function gone(): never {
+  throw new ProblemError("the version that it was based on is not in the mirror any more; it is sent again");
+}
+
+function lengthOf(part: PatchPart): number {
+  return "offset" in part ? part.length : part.bytes.length;
 }
 
 /** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */

@@ -50,6 +50,18 @@ const listed = fc.oneof(
 const text = fc.string({ maxLength: 50, unit: "grapheme" });
 const type = <T extends string>(type: T) => fc.constant(type);
 
+const patchPart = fc.oneof(
+  fc.record({ offset: size, length: fc.integer({ min: 1, max: 100_000 }) }),
+  fc.record({ bytes: fc.uint8Array({ minLength: 1, maxLength: 300 }) }),
+);
+const sketched = fc.array(fc.integer({ min: 0, max: 1 << 20 }), { maxLength: 20 }).chain((lengths) =>
+  fc.record({
+    type: type("sketched"),
+    lengths: fc.constant(lengths),
+    prints: fc.uint8Array({ minLength: 8 * lengths.length, maxLength: 8 * lengths.length }),
+  })
+);
+
 const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: type("hello"),
@@ -76,6 +88,9 @@ const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({ type: type("literal"), bytes }),
   fc.record({ type: type("keep"), index: size, count: size }),
+  fc.record({ type: type("sketch"), index: size, count: size }),
+  fc.record({ type: type("base"), path }),
+  fc.record({ type: type("patch"), digest, parts: fc.array(patchPart, { maxLength: 6 }) }),
   fc.record({ type: type("known"), digest, length: fc.integer({ min: 0, max: 1 << 20 }) }),
   fc.record({ type: type("fileEnd"), content: digest }),
   fc.record({ type: type("meta"), path, attributes }),
@@ -104,6 +119,7 @@ const serverMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("holds"), bits: bytes }),
   fc.record({ type: type("committed"), problems: fc.array(fc.record({ path, message: text }), { maxLength: 4 }) }),
   fc.record({ type: type("proof"), root: digest }),
+  sketched,
   ...(["pong", "wait"] as const).map((name) => fc.record({ type: type(name) })),
 );
 

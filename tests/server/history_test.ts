@@ -310,10 +310,10 @@ Deno.test("content in the history stays known by its chunks, and is no part of t
   await commit(file("a", "new a"), remove("d"));
   assertEquals(index.count(), count - 5);
   for (const [text, place] of [[large, "a"], [larger, "d/large"]] as const) {
-    const chunk = index.chunk(digestOf(new TextEncoder().encode(text)))!;
-    assertEquals(index.keptAt(chunk.id), `2026-11-25T10-00-00.001Z/${place}`);
-    assertEquals(index.kept(index.keptAt(chunk.id)!)!.id, chunk.id);
-    assertEquals(index.pathOf(chunk.id), undefined);
+    const holder = index.holderOf(digestOf(new TextEncoder().encode(text)))!;
+    assertEquals(index.keptAt(holder), `2026-11-25T10-00-00.001Z/${place}`);
+    assertEquals(index.kept(index.keptAt(holder)!)!.id, holder);
+    assertEquals(index.pathOf(holder), undefined);
   }
   assert(index.rootHash() !== root);
   assertEquals(index.children(index.find(ROOT)!.id).map(({ name }) => name).sort(), ["a", "b"]);

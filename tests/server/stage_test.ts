@@ -3,11 +3,14 @@ import { noAccounts } from "../../core/accounts.ts";
 import { ProtocolError } from "../../core/errors.ts";
 import { parsePath } from "../../core/path.ts";
 import { contentOf, digestOf } from "../../core/recipe.ts";
+import { ROOT_ID } from "../../core/schema.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
+import type { FileEntry, Recipe } from "../../core/types.ts";
 import { Metadata } from "../../server/metadata.ts";
 import { Owners } from "../../server/owners.ts";
 import { PRIVATE_DIR, STAGE_DIR } from "../../server/places.ts";
 import { Stage } from "../../server/stage.ts";
+import { CONTENTS, random } from "../support/contents.ts";
 import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
@@ -73,6 +76,84 @@ Deno.test("chunks that the mirror does not have make one problem; the next file 
   stage.keep(0, 1);
   assert("reason" in stage.end(contentOf(RECIPE)));
   assert("at" in stage.whole({ ...BEGIN, type: "whole", content: contentOf(RECIPE), lengths: [12], bytes: BYTES }));
+});
+
+/** A mirror with a file "f" of several chunks, which its index knows. */
+function withBase(world: ReturnType<typeof scene>, content: Uint8Array): Recipe {
+  const starts = Array.from({ length: Math.ceil(content.length / 4000) }, (_, i) => 4000 * i);
+  const chunks = starts.map((at) => content.subarray(at, at + 4000));
+  const recipe = { average: 2048, lengths: chunks.map(({ length }) => length), digests: chunks.map(digestOf) };
+  const entry = { kind: "file", ...BEGIN.attributes, size: content.length, average: 2048, content: contentOf(recipe) };
+  world.fs.writeFile(BEGIN.path, content);
+  world.index.put(ROOT_ID, "f", entry as FileEntry, undefined, recipe);
+  return recipe;
+}
+
+Deno.test("a file is put together of what the base has, ranges of it, and what is new", () => {
+  using world = scene();
+  const { stage, fs } = world;
+  const old = CONTENTS.random(11_000, random(1)) as Uint8Array<ArrayBuffer>;
+  const base = withBase(world, old);
+  const made = new Uint8Array([...old.subarray(5000, 7000), ...BYTES, ...old.subarray(4000, 4100)]);
+  const whole = new Uint8Array([...old.subarray(4000), ...made]);
+  const digests = [base.digests[1]!, base.digests[2]!, digestOf(made)];
+  const recipe = { average: 2048, lengths: [4000, 3000, made.length], digests };
+  stage.begin({ ...BEGIN, size: whole.length });
+  stage.keep(1, 2);
+  const parts = [{ offset: 5000, length: 2000 }, { bytes: BYTES }, { offset: 4000, length: 100 }];
+  stage.patch(digests[2]!, parts);
+  const staged = stage.end(contentOf(recipe));
+  assert("at" in staged, `${Object.values(staged)}`);
+  assertEquals(fs.readFile(staged.at), whole);
+  assertEquals(staged.recipe, recipe);
+});
+
+Deno.test("a base that is not what it was makes a problem, and is read anew", () => {
+  for (const use of ["keep", "patch", "known"] as const) {
+    using world = scene();
+    const { stage, fs } = world;
+    const old = CONTENTS.random(41_000, random(1)) as Uint8Array<ArrayBuffer>;
+    const base = withBase(world, old);
+    fs.spoil(BEGIN.path, 5000);
+    stage.begin({ ...BEGIN, size: 8000 });
+    if (use === "keep") stage.keep(0, 2);
+    else if (use === "patch") stage.patch(base.digests[1]!, [{ offset: 4000, length: 4000 }]);
+    else stage.known(base.digests[1]!, 4000);
+    const staged = stage.end("00".repeat(32));
+    assert("reason" in staged && staged.reason.includes("read anew"), use);
+    assertEquals([...stage.wrong], [BEGIN.path]);
+    assertEquals(fs.list(STAGE_DIR), []);
+  }
+});
+
+Deno.test("a patch or a sketch that reaches too far ends the session, one of no base does not", () => {
+  using world = scene();
+  const { stage } = world;
+  stage.begin({ ...BEGIN, size: 8000 });
+  assertEquals(stage.sketch(0, 1), []);
+  assert("reason" in stage.end("00".repeat(32)));
+  withBase(world, CONTENTS.random(11_000, random(1)) as Uint8Array<ArrayBuffer>);
+  const begin = () => (stage.abort(), stage.begin({ ...BEGIN, size: 8000 }));
+  const digest = "00".repeat(32);
+  for (const length of [0, 4 * 2048 + 1]) {
+    begin();
+    assertThrows(
+      () => stage.patch(digestOf(new Uint8Array(length)), [{ bytes: new Uint8Array(length) }]),
+      ProtocolError,
+    );
+  }
+  for (const [offset, length] of [[11_000, 1], [10_999, 2], [2 ** 52, 1]] as const) {
+    begin();
+    assertThrows(() => stage.patch(digest, [{ offset, length }]), ProtocolError);
+  }
+  for (const [index, count] of [[0, 4], [3, 1], [0, 0], [2 ** 52, 2 ** 52]] as const) {
+    begin();
+    assertThrows(() => stage.sketch(index, count), ProtocolError);
+    begin();
+    assertThrows(() => stage.keep(index, count), ProtocolError);
+  }
+  stage.abort();
+  assertThrows(() => stage.sketch(0, 1), ProtocolError);
 });
 
 Deno.test("what the protocol does not allow ends the session", () => {

@@ -300,6 +300,11 @@ export class MemoryFs implements FileSystem {
     file.mtimeNs = file.ctimeNs = this.#now();
   }
 
+  /** Changes a byte as a failing disk does: nothing tells of it. */
+  spoil(path: RelPath, at: number): void {
+    this.#file(path, "open").bytes[at]! ^= 1;
+  }
+
   /** What is in a file; the caller's own copy. */
   readFile(path: RelPath): Uint8Array<ArrayBuffer> {
     const file = this.#file(path, "open");

@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly xattrs?: boolean;
   /** How long, and how much, the mirror's history keeps. @default {{ days: 30 }} */
   readonly history?: HistoryLimits;
+  /** The average chunk size that the server wishes for. */
+  readonly average?: number;
   /** Who the server runs as. */
   readonly serverUser?: FsUser;
   /** Names of users and groups on either side. */
@@ -175,7 +177,7 @@ export class World implements Disposable {
       emit,
       signal: server.stop.signal,
       name: "mirror",
-      average: 0,
+      average: this.#options.average ?? 0,
       fsync: true,
       everyChange: true,
     });
