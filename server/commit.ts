@@ -20,7 +20,7 @@ import {
 import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import type { Moment } from "./moment.ts";
-import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
+import { freeSlot, pathOrSlot, SLOT_DIR, slotPath } from "./places.ts";
 import { isSame, nameWent, seenOf } from "./seen.ts";
 
 /** Why a file cannot be given another name now, though its file system knows such names. */
@@ -65,6 +65,8 @@ export class Commit {
   readonly #moment: Moment;
   /** Directories in or of which something changed, by id, with what they had of extended attributes before. */
   readonly #touched = new Map<number, Present["xattrs"]>();
+  /** Whether something has been put into a slot. */
+  #hasParked = false;
   readonly problems: Problem[] = [];
   /** What was changed, as people see it. */
   readonly changes: Change[] = [];
@@ -130,7 +132,11 @@ export class Commit {
     const all = fsync && names > FEW_DIRS && this.#fs.features.syncAll;
     this.#moment.write(fsync && !all);
     if (all) this.#fs.syncAll();
-    else if (fsync) { for (const dir of changed) this.#fs.syncDir(dir); }
+    else if (fsync) {
+      // What has been put aside must not be lost to the place that it was taken from.
+      if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
+      for (const dir of changed) this.#fs.syncDir(dir);
+    }
     return all;
   }
 
@@ -288,6 +294,7 @@ export class Commit {
         this.#fs.rename(path, slotPath(slot));
       }
     });
+    this.#hasParked = true;
     this.#moment.moved(path, slotPath(slot));
     this.#index.park(node, slot);
     this.#parked.from.set(slot, path);

@@ -1,5 +1,5 @@
-// `deno task simulate [--seeds N] [--from SEED]`: runs the simulations of N seeds. A failure is repeated by its seed, made small
-// and printed as a program; the exit status is then 1.
+// `deno task simulate [--seeds N] [--from SEED] [--failures N] [--trace]`: runs the simulations of N seeds, until so many have
+// failed (by default one). A failure is made small and printed as a program, with --trace call by call; the exit status is then 1.
 
 import { programOf } from "./program.ts";
 import { simulate } from "./simulation.ts";
@@ -16,6 +16,8 @@ function valueOf(name: string): string | undefined {
 function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
+
+const tell = Deno.args.includes("--trace") ? say : () => {};
 
 const started = performance.now();
 let failures = 0;
@@ -38,7 +40,7 @@ for (; seed < from + count && failures < most; seed++) {
     programOf(seed),
     async (program) => (await simulate(program)).failure?.startsWith(kind) === true,
   );
-  say(`made small: ${(await simulate(small)).failure}\n${JSON.stringify(small)}`);
+  say(`made small: ${(await simulate(small, tell)).failure}\n${JSON.stringify(small)}`);
 }
 const seconds = (performance.now() - started) / 1000;
 say(`${seed - from} seeds, ${failures} failures, ${((seed - from) / seconds).toFixed(0)} seeds/s`);

@@ -10,6 +10,8 @@ export type Side = "client" | "server";
 export type Action =
   /** The user does `count` random things to the source, all at once. */
   | { readonly do: "user"; readonly seed: number; readonly count: number }
+  /** The same, in the middle of the client's work: just before the call of the source's file system that is so many calls away. */
+  | { readonly do: "busy"; readonly seed: number; readonly count: number; readonly calls: number }
   /** Somebody else works in the mirror's directory. */
   | { readonly do: "meddle"; readonly seed: number }
   | { readonly do: "pass"; readonly ms: number }
@@ -79,6 +81,11 @@ function action(random: Random): Action[] {
       return [
         { do: "fault", side, calls: random(40), times: 1 + random(3), code: pick(random, FAULTS) },
         { do: "user", seed, count: 1 + random(8) },
+      ];
+    case 11:
+      return [
+        { do: "busy", seed, count: 1 + random(3), calls: random(200) },
+        { do: "user", seed: random(2 ** 31), count: 1 + random(8) },
       ];
     case 10:
       return random(3) === 0 ? [{ do: "forget", side }] : [{ do: "meddle", seed }];

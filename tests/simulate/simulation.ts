@@ -48,6 +48,8 @@ interface Life {
   left: number;
   end: () => void;
   fault: { calls: number; times: number; readonly code: Fault } | undefined;
+  /** What the user does in the middle of it. */
+  busy?: { calls: number; readonly act: () => void } | undefined;
 }
 
 /** What came of a simulation. */
@@ -58,12 +60,16 @@ export interface Outcome {
   readonly trace: string;
 }
 
-/** Runs a program to its end, or to the first thing that is wrong. */
-export async function simulate(program: Program): Promise<Outcome> {
-  using simulation = new Simulation();
+/**
+ * Runs a program to its end, or to the first thing that is wrong.
+ * @param tell Told of what happens, and of each call that changes the mirror's disk.
+ */
+export async function simulate(program: Program, tell: (line: string) => void = () => {}): Promise<Outcome> {
+  using simulation = new Simulation(tell);
   let failure: string | undefined;
   try {
     for (const [step, action] of program.entries()) {
+      tell(JSON.stringify(action));
       await simulation.act(action);
       simulation.oracles.always(`step ${step} (${action.do})`);
     }
@@ -85,7 +91,7 @@ class Simulation implements Disposable {
   #server: Life | undefined;
   #client: { readonly life: Life; readonly stop: () => Promise<number> } | undefined;
 
-  constructor() {
+  constructor(readonly tell: (line: string) => void) {
     const world: World = this.#world = new World({
       xattrs: true,
       mirrorDisk: this.#disk,
@@ -113,13 +119,12 @@ class Simulation implements Disposable {
     const world = this.#world;
     this.#start();
     switch (action.do) {
-      case "user": {
-        const random = seeded(action.seed);
-        for (let i = 0; i < action.count; i++) {
-          const paths = doSomething(world.source, random);
-          this.oracles.note();
-          if (this.#client) world.dirty.addPaths(paths);
-        }
+      case "user":
+        this.#use(action.seed, action.count);
+        break;
+      case "busy": {
+        const { seed, count, calls } = action;
+        this.#client!.life.busy = { calls, act: () => this.#use(seed, count) };
         break;
       }
       case "meddle": {
@@ -176,7 +181,7 @@ class Simulation implements Disposable {
     this.#start();
     for (const life of [this.#server!, this.#client!.life]) {
       life.left = Infinity;
-      life.fault = undefined;
+      life.fault = life.busy = undefined;
     }
     // What somebody else did in the mirror is found when a client connects.
     this.#network.weather = { latencyMs: 0, piece: Infinity };
@@ -193,6 +198,17 @@ class Simulation implements Disposable {
     const { clientEvents, serverEvents, mirror } = this.#world;
     const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
     return JSON.stringify([clientEvents, serverEvents, mirror.tree()], replacer);
+  }
+
+  /** The user does random things to the source. */
+  #use(seed: number, count: number): void {
+    const world = this.#world;
+    const random = seeded(seed);
+    for (let i = 0; i < count; i++) {
+      const paths = doSomething(world.source, random);
+      this.oracles.note();
+      if (this.#client) world.dirty.addPaths(paths);
+    }
   }
 
   #start(): void {
@@ -216,11 +232,20 @@ class Simulation implements Disposable {
 
   /** The file system of a process, which ends or goes wrong as its life says. */
   #guarded(fs: MemoryFs, life: Life): MemoryFs {
-    return watchedFs(fs, (call) => {
+    const isMirror = fs === this.#world.mirror;
+    return watchedFs(fs, (call, args) => {
+      if (isMirror && CHANGES.has(call)) {
+        this.tell(`  ${life.dead ? "dead: " : ""}${call} ${args.map(short).join(" ")}`);
+      }
       if (life.dead) throw new CrashError(`after the crash: ${call}`);
       if (CHANGES.has(call) && life.left-- <= 0) {
         life.end();
         throw new CrashError(`the crash: ${call}`);
+      }
+      if (life.busy && life.busy.calls-- <= 0) {
+        const { act } = life.busy;
+        life.busy = undefined;
+        act();
       }
       const { fault } = life;
       if (!fault || fault.calls-- > 0) return;
@@ -287,4 +312,10 @@ class Simulation implements Disposable {
     removeTree(world.mirror, PRIVATE_DIR);
     this.oracles.meddled();
   }
+}
+
+function short(argument: unknown): string {
+  if (argument instanceof Uint8Array) return `${argument.length} bytes`;
+  const text = JSON.stringify(argument, (_, value) => typeof value === "bigint" ? String(value) : value);
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

@@ -47,7 +47,7 @@ export function faultFs(fs: FileSystem, fuse: Fuse): FileSystem {
 /** `fs`, with `before` called ahead of every call, also of those on the files that it opens. */
 export function watchedFs<T extends FileSystem | ReadableFile | WritableFile>(
   target: T,
-  before: (call: string) => void,
+  before: (call: string, args: readonly unknown[]) => void,
 ): T {
   return new Proxy(target, {
     get(object, key) {
@@ -56,7 +56,7 @@ export function watchedFs<T extends FileSystem | ReadableFile | WritableFile>(
         return typeof value === "function" ? value.bind(object) : value;
       }
       return (...args: unknown[]) => {
-        before(String(key));
+        before(String(key), args);
         const result = value.apply(object, args);
         return key === "openFile" || key === "createFile" || key === "appendTo" ? watchedFs(result, before) : result;
       };
