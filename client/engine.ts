@@ -2,6 +2,7 @@
 // terminal: connections, time, randomness, the file system and the watcher's hints are handed in.
 
 import { Cutter } from "../core/chunker.ts";
+import { isDamaged } from "../core/database.ts";
 import {
   DisconnectedError,
   FatalError,
@@ -49,16 +50,19 @@ export class Engine {
         const remote = new Remote(link, clock);
         const abort = () => remote.close();
         signal.addEventListener("abort", abort);
+        let mirrorId: string | undefined;
         try {
           const welcome = await remote.hello(this.#options.source);
           told = "";
           waits = 0;
+          mirrorId = welcome.mirrorId;
           const overlap = this.#deps.overlap(welcome.mirror, welcome.mirrorId);
           if (overlap) throw new FatalError(overlap);
           emit({ event: "connected", peer: `${server} (${welcome.mirror})` });
           const status = await this.#session(remote, welcome);
           if (status !== undefined) return status;
         } catch (error) {
+          if (isDamaged(error) && mirrorId !== undefined) this.#deps.removeIndex(mirrorId);
           // What ended the connection says more than what it was in the middle of.
           throw remote.error && !(error instanceof FatalError) ? remote.error : error;
         } finally {
@@ -115,7 +119,7 @@ export class Engine {
 
 /** Whether the peer or the source is at fault, and the same may work later. */
 function isPassing(error: unknown): boolean {
-  return isOfPeer(error) || error instanceof ProblemError;
+  return isOfPeer(error) || error instanceof ProblemError || isDamaged(error);
 }
 
 function isOfPeer(error: unknown): boolean {

@@ -45,6 +45,8 @@ export interface EngineDeps {
   readonly dial: (signal: AbortSignal) => Promise<Link>;
   /** Opens the index of the mirror with this id. */
   readonly openIndex: (mirrorId: string) => TreeIndex;
+  /** Removes it, closed. */
+  readonly removeIndex: (mirrorId: string) => void;
   /** Why the mirror with this name and id and the source cannot be mirrored to each other, if so. */
   readonly overlap: (mirror: string, mirrorId: string) => string | undefined;
   readonly signal: AbortSignal;

@@ -2,7 +2,7 @@
 
 import { type Accounts, noAccounts } from "../core/accounts.ts";
 import { systemClock } from "../core/clock.ts";
-import { openToRead } from "../core/database.ts";
+import { openToRead, removeDatabase } from "../core/database.ts";
 import { DisconnectedError, RefusedError } from "../core/errors.ts";
 import type { FileTree } from "../core/fs.ts";
 import { runEngine } from "../core/host.ts";
@@ -65,6 +65,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   const layer = openSource(start.dir);
   side.emit({ event: "detail", message: describeFs(layer) });
   const { fs, accounts } = remembering(layer, start);
+  const indexFile = (mirrorId: string) => `${start.state}/${mirrorId}.sqlite`;
   const engine = new Engine({
     source: { source, sourceId: randomId(), dryRun },
     server,
@@ -82,7 +83,8 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     dirty,
     dial,
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
-    openIndex: (mirrorId) => new TreeIndex(`${start.state}/${mirrorId}.sqlite`),
+    openIndex: (mirrorId) => new TreeIndex(indexFile(mirrorId)),
+    removeIndex: (mirrorId) => removeDatabase(indexFile(mirrorId)),
     signal: side.signal,
   });
   return engine.run();

@@ -1,6 +1,7 @@
 // The index's file: opened, made anew where it is not ours or damaged.
 
 import { DatabaseSync } from "node:sqlite";
+import { isOfDatabase } from "./errors.ts";
 import { NO_ID } from "./fs.ts";
 import { CREATE, ROOT_ID, SCHEMA } from "./schema.ts";
 
@@ -16,13 +17,7 @@ export function openDatabase(file: string): DatabaseSync {
   } catch {
     // Made by another version, or damaged: throw it away.
     db.close();
-    for (const suffix of ["", "-wal", "-shm"]) {
-      try {
-        Deno.removeSync(file + suffix);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
+    removeDatabase(file);
     db = new DatabaseSync(file);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
   }
@@ -32,6 +27,25 @@ export function openDatabase(file: string): DatabaseSync {
     db.exec("COMMIT");
   }
   return db;
+}
+
+/** Removes the database in `file`, which nobody has open. */
+export function removeDatabase(file: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      Deno.removeSync(file + suffix);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+/** What SQLite says of pages that are not what they should be, and of a file that is no database (Deno's `exec` tells no code). */
+const DAMAGED = /database disk image is malformed|file is not a database/;
+
+/** Whether a database said that it is damaged: only a new one helps. */
+export function isDamaged(error: unknown): boolean {
+  return isOfDatabase(error) && DAMAGED.test((error as Error).message);
 }
 
 /** Opens the database in `file`, which others may be writing, to be read. @throws {Error} If it is not of this schema. */

@@ -3,7 +3,7 @@
 
 import type { Accounts } from "../core/accounts.ts";
 import type { Clock } from "../core/clock.ts";
-import { reasonOf } from "../core/errors.ts";
+import { isOfSystem, reasonOf } from "../core/errors.ts";
 import type { Change, Emit } from "../core/events.ts";
 import { type FileSystem, removeTree } from "../core/fs.ts";
 import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
@@ -31,6 +31,8 @@ export interface MirrorDeps {
   readonly emit: Emit;
   /** Opens the index in the private folder, or one in memory before there is such a folder. */
   readonly openIndex: (where: "folder" | "memory") => TreeIndex;
+  /** Removes the index in the private folder, which is closed. */
+  readonly removeIndex: () => void;
   readonly randomId: () => string;
   readonly fsync: boolean;
   /** How long, and at most how much, the history keeps. */
@@ -69,6 +71,12 @@ export class Mirror implements Disposable {
   [Symbol.dispose](): void {
     this.#index?.[Symbol.dispose]();
     this.#index = undefined;
+  }
+
+  /** Throws the index away, for it is damaged: the next session makes it anew. */
+  discardIndex(): void {
+    this[Symbol.dispose]();
+    this.#deps.removeIndex();
   }
 
   get fs(): FileSystem {
@@ -111,7 +119,13 @@ export class Mirror implements Disposable {
 
   /** Completes what a crash interrupted; for the start of a server, before any client comes. */
   recover(): void {
-    if (this.fs.lstat(PRIVATE_DIR)?.kind === "dir") this.#recover();
+    try {
+      if (this.fs.lstat(PRIVATE_DIR)?.kind === "dir") this.#recover();
+    } catch (error) {
+      // A disk that is read-only, say. It is tried again when a client comes.
+      if (!isOfSystem(error)) throw error;
+      this.#deps.emit({ event: "warning", message: `cannot work in the mirror yet: ${reasonOf(error)}` });
+    }
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
+import { isDamaged } from "../core/database.ts";
 import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
 import { NO_ID } from "../core/fs.ts";
@@ -68,6 +69,7 @@ export async function serve(link: Link, deps: SessionDeps): Promise<void> {
     const reason = failing ? `the server cannot work on its disk: ${reasonOf(error)}` : message;
     if (failing || error instanceof ProtocolError || error instanceof ProblemError) await session.refuse(reason, true);
     session.left(reason);
+    if (isDamaged(error)) deps.mirror.discardIndex();
     if (deps.signal.aborted || error instanceof DisconnectedError || error instanceof ProtocolError) return;
     if (failing || error instanceof ProblemError) {
       deps.emit({ event: "warning", message: `${reason}; the client will try again` });

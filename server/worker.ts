@@ -1,6 +1,7 @@
 // The server's Worker: builds the mirror's world out of this machine and serves the connections that the main thread accepts.
 
 import { systemClock } from "../core/clock.ts";
+import { removeDatabase } from "../core/database.ts";
 import { type EngineSide, runEngine } from "../core/host.ts";
 import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
 import { INDEX_FILE } from "../core/path.ts";
@@ -30,10 +31,22 @@ runEngine<ServerStart, never, never>(
     if (Deno.build.os !== "windows") Deno.umask(0o022);
     const openIndex = (where: "folder" | "memory") =>
       new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${INDEX_FILE}`);
+    const removeIndex = () => removeDatabase(`${dir}/${INDEX_FILE}`);
     const clock = systemClock;
     const fs = openFs(dir);
     emit({ event: "detail", message: describeFs(fs) });
-    using mirror = new Mirror({ fs, accounts: openAccounts(), clock, emit, openIndex, randomId, fsync, history, name });
+    using mirror = new Mirror({
+      fs,
+      accounts: openAccounts(),
+      clock,
+      emit,
+      openIndex,
+      removeIndex,
+      randomId,
+      fsync,
+      history,
+      name,
+    });
     mirror.recover();
     const sessions = new Set<Promise<void>>();
     side.onLink = (link) => {

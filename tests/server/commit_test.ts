@@ -36,6 +36,7 @@ async function scene(
     clock,
     emit: () => {},
     openIndex: () => index,
+    removeIndex: () => {},
     randomId: () => "00000000-0000-4000-8000-000000000001",
     fsync: true,
     history: { days: 30 },

@@ -41,6 +41,7 @@ async function scene({ days = 30, user = SUPERUSER, before = () => {} }: SceneOp
     clock,
     emit: (event) => events.push(event),
     openIndex: () => index,
+    removeIndex: () => {},
     randomId: () => "00000000-0000-4000-8000-000000000001",
     fsync: true,
     history: { days },

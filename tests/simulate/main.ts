@@ -1,5 +1,6 @@
-// `deno task simulate [--seeds N] [--from SEED] [--failures N] [--trace]`: runs the simulations of N seeds, until so many have
-// failed (by default one). A failure is made small and printed as a program, with --trace call by call; the exit status is then 1.
+// `deno task simulate [--seeds N] [--from SEED] [--failures N] [--trace] [--as-it-is]`: runs the simulations of N seeds, until so many have
+// failed (by default one). A failure is made small (but with --as-it-is) and printed as a program, with --trace call by call; the
+// exit status is then 1.
 
 import { programOf } from "./program.ts";
 import { simulate } from "./simulation.ts";
@@ -35,6 +36,7 @@ for (; seed < from + count && failures < most; seed++) {
   if (failure === undefined) continue;
   failures++;
   say(`seed ${seed}: ${failure}`);
+  if (Deno.args.includes("--as-it-is")) continue;
   const kind = failure.slice(0, 2);
   const small = await shrink(
     programOf(seed),

@@ -20,8 +20,13 @@ export class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const each of this.#running) await each.stop("SIGKILL");
+    await this.stopAll();
     this.#dir[Symbol.dispose]();
+  }
+
+  /** Ends all processes at once. */
+  async stopAll(): Promise<void> {
+    for (const each of this.#running.splice(0)) await each.stop("SIGKILL");
   }
 
   /** Folder of the scene, for what else a test needs. */

@@ -79,6 +79,7 @@ export class World implements Disposable {
       clock,
       emit: (event) => this.serverEvents.push(event),
       openIndex: () => this.serverDatabase.open(),
+      removeIndex: () => this.serverDatabase.forget(),
       randomId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
       fsync: true,
       history: this.#options.history ?? { days: 30 },
@@ -142,6 +143,7 @@ export class World implements Disposable {
       dial: () => this.dial(),
       overlap: () => undefined,
       openIndex: () => this.clientDatabase.open(),
+      removeIndex: () => this.clientDatabase.forget(),
       signal,
     });
   }

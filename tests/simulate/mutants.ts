@@ -1,0 +1,149 @@
+// `deno task mutants`: breaks the code on purpose, one way after the other, in a copy of the tree, and runs the simulation on each:
+// it must fail every time. What survives is named; the exit status is then 1.
+
+/** A way to break the code. */
+interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    name: "staged files are not on the disk before they are committed",
+    file: "server/stage.ts",
+    from: "if (this.#fsync) this.#sync(file);",
+    to: "",
+  },
+  {
+    name: "the journal is not on the disk before the first step",
+    file: "server/journal.ts",
+    from: "  file.sync();\n  fs.syncDir(PRIVATE_DIR);\n",
+    to: "",
+  },
+  {
+    name: "there is no journal",
+    file: "server/mirror.ts",
+    from: "    const journal = readJournal(fs);",
+    to: "    const journal = undefined as ReturnType<typeof readJournal>;",
+  },
+  {
+    name: "directories are not on the disk before the acknowledgement",
+    file: "server/commit.ts",
+    from: "if (fsync && !isSynced) this.#fs.syncDir(path);",
+    to: "",
+  },
+  {
+    name: "the history is not on the disk before the acknowledgement",
+    file: "server/commit.ts",
+    from: "for (const dir of changed) this.#fs.syncDir(dir);",
+    to: "",
+  },
+  {
+    name: "slots are not on the disk before the places that they were filled from",
+    file: "server/commit.ts",
+    from: "if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);",
+    to: "",
+  },
+  {
+    name: "what a redo has done is not made to last",
+    file: "server/mirror.ts",
+    from: "if (journal && this.#deps.fsync) syncPlaces(fs, journal);",
+    to: "",
+  },
+  {
+    name: "staged files have the same names in every session",
+    file: "server/session.ts",
+    from: "name: mirror.newId()",
+    to: 'name: "stage"',
+  },
+  {
+    name: "what is replaced is deleted, and does not go to the history",
+    file: "server/mirror.ts",
+    from: "keeps: deps.history.days > 0",
+    to: "keeps: false",
+  },
+  {
+    name: "there is no last look at what is moved",
+    file: "server/commit.ts",
+    from: "return stat !== undefined && isSame(node, stat);",
+    to: "return stat !== undefined;",
+  },
+  {
+    name: "content of the mirror that a new version is made of is not checked",
+    file: "server/holdings.ts",
+    from: "if (digestOf(bytes) !== digest) this.#mistaken(path);",
+    to: "",
+  },
+  {
+    name: "a file that changes while it is read is sent",
+    file: "client/send_file.ts",
+    from: "    throw new ChangedWhileReadError();",
+    to: "    return;",
+  },
+  {
+    name: "a link that fails for the moment becomes a copy",
+    file: "server/commit.ts",
+    from: "if (PASSING.has((error as { code?: unknown }).code)) throw error;",
+    to: "",
+  },
+  {
+    name: "slots of a client that went away are not emptied",
+    file: "server/mirror.ts",
+    from: "emptySlots(fs, this.#index, moment);",
+    to: "",
+  },
+  {
+    name: "what a client was told of a failed step is not looked at again",
+    file: "client/session.ts",
+    from: "if (result.refused.size > 0) {",
+    to: "if (result.refused.size > 1_000_000) {",
+  },
+];
+
+const SEEDS = valueOf("--seeds") ?? "4000";
+const only = valueOf("--only");
+const root = new URL("../../", import.meta.url).pathname;
+
+function valueOf(name: string): string | undefined {
+  const at = Deno.args.indexOf(name);
+  return at < 0 ? undefined : Deno.args[at + 1];
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+function run(command: string, args: string[], cwd: string): { code: number; text: string } {
+  const { code, stdout, stderr } = new Deno.Command(command, { args, cwd, stdin: "null" }).outputSync();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+const files = run("git", ["ls-files", "-co", "--exclude-standard"], root).text.split("\n").filter((file) =>
+  file !== ""
+);
+let survived = 0;
+for (const { name, file, from, to } of MUTANTS) {
+  if (only !== undefined && !name.includes(only)) continue;
+  const copy = Deno.makeTempDirSync({ prefix: "dirsync_mutant_" });
+  try {
+    for (const path of files) {
+      Deno.mkdirSync(`${copy}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+      Deno.copyFileSync(`${root}/${path}`, `${copy}/${path}`);
+    }
+    const text = Deno.readTextFileSync(`${copy}/${file}`);
+    if (!text.includes(from)) throw new Error(`${file} does not hold what is to be broken for: ${name}`);
+    Deno.writeTextFileSync(`${copy}/${file}`, text.replace(from, to));
+    say(`${name}: `);
+    const args = ["run", "-A", "--no-check", "tests/simulate/main.ts", "--seeds", SEEDS, "--as-it-is"];
+    const { code, text: told } = run(Deno.execPath(), args, copy);
+    if (code === 0) survived++;
+    say(code === 0 ? `SURVIVED ${SEEDS} seeds\n` : `found: ${told.split("\n")[0]!.slice(0, 120)}\n`);
+  } finally {
+    Deno.removeSync(copy, { recursive: true });
+  }
+}
+say(`${survived} survived\n`);
+Deno.exit(survived === 0 ? 0 : 1);
