@@ -42,6 +42,11 @@ export class ProblemError extends Error {
   override name = "ProblemError";
 }
 
+/** An entry is of a kind that this file system, or the rights of this user, cannot hold. */
+export class CannotHoldError extends ProblemError {
+  override name = "CannotHoldError";
+}
+
 /** The file was written to while it was read; nothing of it may be sent. */
 export class ChangedWhileReadError extends ProblemError {
   override name = "ChangedWhileReadError";

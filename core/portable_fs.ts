@@ -4,7 +4,7 @@
 // know no directory handles.
 
 import nodeFs from "node:fs";
-import { ChangedWhileReadError, ProblemError } from "./errors.ts";
+import { CannotHoldError, ChangedWhileReadError, ProblemError } from "./errors.ts";
 import {
   type FileSystem,
   type FsFeatures,
@@ -16,7 +16,8 @@ import {
   type WritableFile,
   type Xattrs,
 } from "./fs.ts";
-import { namesOf, parentOf, type RelPath, ROOT } from "./path.ts";
+import { parentOf, type RelPath, ROOT } from "./path.ts";
+import { windowsPath } from "./windows_path.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 const NS_PER_MS = 1_000_000n;
@@ -101,22 +102,23 @@ export class PortableFs implements FileSystem {
       return Deno.readLinkSync(at);
     } catch (error) {
       if (error instanceof Deno.errors.InvalidData) throw new ProblemError("its target is not UTF-8");
+      if (isSystemError(error, ERROR_NOT_A_REPARSE_POINT)) throw refusal("EINVAL", "readlink", at);
       throw error;
     }
   }
 
   openFile(path: RelPath): ReadableFile {
     const at = this.#toOs(path);
-    const before = Deno.lstatSync(at);
-    if (before.isSymlink) throw refusal("ELOOP", "open", at);
-    if (before.isDirectory) throw refusal("EISDIR", "open", at);
-    if (!before.isFile) throw new ProblemError(OTHER);
+    const before = toStat(this.#placed(path, () => Deno.lstatSync(at)));
+    if (before.kind === "symlink") throw refusal("ELOOP", "open", at);
+    if (before.kind === "dir") throw refusal("EISDIR", "open", at);
+    if (before.kind === "other") throw new ProblemError(OTHER);
     // `openSync` follows symbolic links and waits for FIFOs. A link put here since the check is found by its inode; a
     // FIFO put here since then is not, which is the price of this layer.
     const file = Deno.openSync(at);
     try {
-      const opened = file.statSync();
-      if (!WINDOWS && (opened.ino !== before.ino || opened.dev !== before.dev)) throw new ChangedWhileReadError();
+      const opened = toStat(file.statSync());
+      if (opened.ino !== before.ino || opened.dev !== before.dev) throw new ChangedWhileReadError();
       return new PortableReadable(file);
     } catch (error) {
       file.close();
@@ -127,7 +129,7 @@ export class PortableFs implements FileSystem {
   /** The mode is exact after `setMeta`; until then the umask may have taken bits from it. */
   createFile(path: RelPath, mode: number): WritableFile {
     const at = this.#toOs(path);
-    const file = Deno.openSync(at, { write: true, createNew: true, mode });
+    const file = this.#placed(path, () => Deno.openSync(at, { write: true, createNew: true, mode }));
     try {
       return new PortableWritable(file, { at, mode, granted: this.#grantedMode(path, mode, file) });
     } catch (error) {
@@ -153,7 +155,7 @@ export class PortableFs implements FileSystem {
 
   mkdir(path: RelPath, mode: number): void {
     const at = this.#toOs(path);
-    Deno.mkdirSync(at, { mode });
+    this.#placed(path, () => Deno.mkdirSync(at, { mode }));
     // The umask takes bits away, a set-group-ID parent adds one.
     if (!WINDOWS) Deno.chmodSync(at, mode);
   }
@@ -162,16 +164,18 @@ export class PortableFs implements FileSystem {
     // Deno would write other bytes than those that the target stands for.
     if (!target.isWellFormed()) throw new ProblemError("its target is not UTF-8");
     const at = this.#toOs(path);
-    if (WINDOWS) Deno.symlinkSync(target, at, { type: "file" });
+    if (WINDOWS) this.#placed(path, () => symlinkOnWindows(target, at));
     else Deno.symlinkSync(target, at);
   }
 
   link(from: RelPath, to: RelPath): void {
-    Deno.linkSync(this.#toOs(from), this.#toOs(to));
+    this.#placed(to, () => Deno.linkSync(this.#toOs(from), this.#toOs(to)));
   }
 
   rename(from: RelPath, to: RelPath): void {
-    Deno.renameSync(this.#toOs(from), this.#toOs(to));
+    const source = this.#toOs(from), at = this.#toOs(to);
+    if (WINDOWS && from !== to) refuseToReplace(source, at);
+    this.#placed(to, () => whereReadOnly(at, () => Deno.renameSync(source, at)));
   }
 
   /** Something that comes to `to` at the very moment is replaced: Deno has no rename that refuses to. */
@@ -190,13 +194,13 @@ export class PortableFs implements FileSystem {
     const at = this.#toOs(path);
     // `removeSync` would remove an empty directory too.
     if (Deno.lstatSync(at).isDirectory) throw refusal("EISDIR", "unlink", at);
-    Deno.removeSync(at);
+    whereReadOnly(at, () => Deno.removeSync(at));
   }
 
   rmdir(path: RelPath): void {
     const at = this.#toOs(path);
     if (!Deno.lstatSync(at).isDirectory) throw refusal("ENOTDIR", "rmdir", at);
-    Deno.removeSync(at);
+    whereReadOnly(at, () => Deno.removeSync(at));
   }
 
   /** A symbolic link from before 1970 can only be given whole seconds. */
@@ -207,7 +211,8 @@ export class PortableFs implements FileSystem {
     // Both calls follow a link that is put here after the check.
     if (!WINDOWS && meta.mode !== undefined && meta.mode !== modeOf(now)) Deno.chmodSync(at, meta.mode);
     const time = toDate(meta.mtimeNs);
-    Deno.utimeSync(at, time, time);
+    const readOnly = whereReadOnly(at, () => Deno.utimeSync(at, time, time));
+    if (readOnly) Deno.chmodSync(at, READ_ONLY);
   }
 
   chown(path: RelPath, uid: number, gid: number): void {
@@ -244,6 +249,25 @@ export class PortableFs implements FileSystem {
     if (WINDOWS) return windowsPath(this.#root, path);
     if (path === "") return this.#root;
     return this.#root.endsWith("/") ? this.#root + path : `${this.#root}/${path}`;
+  }
+
+  /** Does something that needs the directory which `path` is in: where that is none, Windows says only that nothing is there. */
+  #placed<T>(path: RelPath, act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (WINDOWS && error instanceof Deno.errors.NotFound && this.#isBelowNoDirectory(path)) {
+        throw refusal("ENOTDIR", "look up", this.#toOs(path));
+      }
+      throw error;
+    }
+  }
+
+  #isBelowNoDirectory(path: RelPath): boolean {
+    if (path === ROOT) return false;
+    const above = parentOf(path);
+    const kind = this.lstat(above)?.kind;
+    return kind === undefined ? this.#isBelowNoDirectory(above) : kind !== "dir";
   }
 
   /** What `file`, just opened with `mode`, got of it: asked for once per directory and mode. */
@@ -346,28 +370,6 @@ class PortableWritable implements WritableFile {
 const OTHER = "it is a device, socket or FIFO";
 const SEPARATOR = WINDOWS ? "\\" : "/";
 
-/** Longest path that Windows takes without `\\?\`; for directories it is 12 less than for files. */
-const MAX_PLAIN_WINDOWS_PATH = 247;
-
-/** Names that mean something else to Windows: a separator, a stream, a device, or one that it would change. */
-const NOT_ON_WINDOWS =
-  /[<>:"|?*\\\p{Cc}]|[. ]$|^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?$/iu;
-
-/**
- * The path of an entry below `root` on Windows.
- *
- * @throws {ProblemError} If a name in it cannot be one there; some of those would lead out of the root.
- */
-export function windowsPath(root: string, path: RelPath): string {
-  for (const name of namesOf(path)) {
-    if (NOT_ON_WINDOWS.test(name)) throw new ProblemError(`Windows does not allow the name ${JSON.stringify(name)}`);
-  }
-  const base = root.replaceAll("/", "\\");
-  const full = path === "" ? base : (base.endsWith("\\") ? base : base + "\\") + path.replaceAll("/", "\\");
-  if (full.length <= MAX_PLAIN_WINDOWS_PATH || full.startsWith("\\\\?\\")) return full;
-  return full.startsWith("\\\\") ? `\\\\?\\UNC${full.slice(1)}` : `\\\\?\\${full}`;
-}
-
 function lstatIfAny(at: string): Stat | undefined {
   try {
     return toStat(Deno.lstatSync(at));
@@ -387,10 +389,18 @@ function toStat(info: Deno.FileInfo): Stat {
     allocated: info.blocks === null ? info.size : info.blocks * 512,
     mtimeNs: BigInt(info.mtime?.getTime() ?? 0) * NS_PER_MS,
     ctimeNs: 0n,
-    ino: BigInt(info.ino ?? 0),
+    ino: inodeOf(info.ino),
     dev: BigInt(info.dev),
     nlink: info.nlink ?? 1,
   };
+}
+
+/**
+ * The inode number as Deno gives it, a floating-point number: one that may have been rounded, which those of Windows' NTFS often
+ * are, is that of other files too, and none.
+ */
+export function inodeOf(ino: number | null): bigint {
+  return ino !== null && Number.isSafeInteger(ino) ? BigInt(ino) : 0n;
 }
 
 /** The permission bits; where there are none, those that others usually have. */
@@ -415,7 +425,56 @@ function setLinkTime(at: string, timeNs: bigint): void {
   nodeFs.lutimesSync(at, time, time);
 }
 
+/** Windows' read-only attribute, and its absence, as `chmodSync` sets them and `lstatSync` tells them. */
+const READ_ONLY = 0o444, WRITABLE = 0o666;
+
+/** Does something that Windows refuses where an entry is read-only. @returns Whether `at` was, and is not any more. */
+function whereReadOnly(at: string, act: () => void): boolean {
+  try {
+    act();
+    return false;
+  } catch (error) {
+    const stat = WINDOWS && error instanceof Deno.errors.PermissionDenied && Deno.lstatSync(at);
+    if (!stat || stat.isSymlink || (stat.mode! & WRITABLE) === WRITABLE) throw error;
+    Deno.chmodSync(at, WRITABLE);
+    try {
+      act();
+    } catch (error) {
+      Deno.chmodSync(at, READ_ONLY);
+      throw error;
+    }
+    return true;
+  }
+}
+
+/** Windows, or what stands in for it, puts a directory in the place of a file, and has no word of its own for the reverse. */
+function refuseToReplace(from: string, to: string): void {
+  const there = lstatIfAny(to)?.kind, here = there && lstatIfAny(from)?.kind;
+  if (here === undefined || (here === "dir") === (there === "dir")) return;
+  throw refusal(there === "dir" ? "EISDIR" : "ENOTDIR", "rename", to);
+}
+
+/** Windows' numbers of errors that Deno has no class for. */
+const ERROR_PRIVILEGE_NOT_HELD = 1314, ERROR_NOT_A_REPARSE_POINT = 4390;
+
+function isSystemError(error: unknown, number: number): boolean {
+  return error instanceof Error && error.message.includes(`(os error ${number})`);
+}
+
+/** Always one to a file: to know what a target is, it would have to be looked at, wherever it leads. */
+function symlinkOnWindows(target: string, at: string): void {
+  try {
+    Deno.symlinkSync(target, at, { type: "file" });
+  } catch (error) {
+    if (!isSystemError(error, ERROR_PRIVILEGE_NOT_HELD)) throw error;
+    throw new CannotHoldError("Windows lets only administrators make symbolic links, or everybody in Developer Mode");
+  }
+  // Wine says that it has made one, and makes none.
+  if (lstatIfAny(at)?.kind !== "symlink") throw new CannotHoldError("this system makes no symbolic links");
+}
+
 const REFUSALS = {
+  EINVAL: [TypeError, "Invalid argument"],
   EEXIST: [Deno.errors.AlreadyExists, "Something is there"],
   EISDIR: [Deno.errors.IsADirectory, "Is a directory"],
   ELOOP: [Deno.errors.FilesystemLoop, "Is a symbolic link"],
