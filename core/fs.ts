@@ -11,6 +11,9 @@ export const NO_ID = 0xffff_ffff;
 /** The mode bits with which a program runs as the user, or the group, that owns it. */
 export const SETUID = 0o4000, SETGID = 0o2000;
 
+/** Modes that entries have where the file system keeps none: those that others usually have. */
+export const USUAL_MODES = { dir: 0o755, file: 0o644, symlink: 0o777, other: 0o644 } as const;
+
 /** What the file system says about an entry. */
 export interface Stat {
   /** "other": devices, sockets, FIFOs, which dirsync does not mirror. */

@@ -13,6 +13,7 @@ import {
   NO_ID,
   type ReadableFile,
   type Stat,
+  USUAL_MODES,
   type WritableFile,
   type Xattrs,
 } from "./fs.ts";
@@ -381,7 +382,7 @@ function lstatIfAny(at: string): Stat | undefined {
 
 function toStat(info: Deno.FileInfo): Stat {
   return {
-    kind: info.isFile ? "file" : info.isDirectory ? "dir" : info.isSymlink ? "symlink" : "other",
+    kind: kindOf(info),
     mode: modeOf(info),
     uid: info.uid ?? NO_ID,
     gid: info.gid ?? NO_ID,
@@ -403,10 +404,13 @@ export function inodeOf(ino: number | null): bigint {
   return ino !== null && Number.isSafeInteger(ino) ? BigInt(ino) : 0n;
 }
 
-/** The permission bits; where there are none, those that others usually have. */
+function kindOf(info: Deno.FileInfo): Stat["kind"] {
+  return info.isFile ? "file" : info.isDirectory ? "dir" : info.isSymlink ? "symlink" : "other";
+}
+
+/** The permission bits; Windows has but the read-only attribute, which is no part of them. */
 function modeOf(info: Deno.FileInfo): number {
-  if (!WINDOWS) return info.mode! & 0o7777;
-  return info.isDirectory ? 0o755 : info.isFile ? 0o644 : 0o777;
+  return WINDOWS ? USUAL_MODES[kindOf(info)] : info.mode! & 0o7777;
 }
 
 function toDate(timeNs: bigint): Date {

@@ -172,13 +172,19 @@ export class Commit {
 
   #mkdir(path: RelPath, entry: DirEntry): void {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
-    const id = this.#put(path, entry, () => {
-      this.#fs.mkdir(path, entry.mode & 0o777 | 0o700);
-      this.#moment.created(path, true);
-      return undefined;
-    });
+    const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
     this.#touched.set(id, this.#touched.get(this.#index.get(id)!.parent) === "" ? "" : undefined);
+  }
+
+  #makeDir(path: RelPath, mode: number): Made {
+    try {
+      this.#fs.mkdir(path, mode);
+    } catch (error) {
+      throw error instanceof Deno.errors.AlreadyExists && this.#twinError(path) || error;
+    }
+    this.#moment.created(path, true);
+    return undefined;
   }
 
   #symlink(path: RelPath, entry: SymlinkEntry): void {
@@ -492,9 +498,22 @@ export class Commit {
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */
   #parent(path: RelPath): number {
     const parent = this.#index.dirAt(parentOf(path));
-    if (path === "" || parent === undefined) throw new ProblemError("there is no directory for it");
+    if (path === "" || parent === undefined) throw new ProblemError(this.#whyNotBelow(parentOf(path)));
     this.#touch(parent);
     return parent;
+  }
+
+  /** Why nothing can be put into `dir`: where the file system cannot hold a directory on the way to it, its reason. */
+  #whyNotBelow(dir: RelPath): string {
+    let missing = dir;
+    while (missing !== ROOT && this.#index.dirAt(parentOf(missing)) === undefined) missing = parentOf(missing);
+    try {
+      const twin = this.#fs.lstat(missing) && this.#twinError(missing);
+      if (twin) return twin.message;
+    } catch (error) {
+      if (error instanceof ProblemError) return error.message;
+    }
+    return "there is no directory for it";
   }
 
   #require(path: RelPath): Node {

