@@ -24,8 +24,7 @@ export class RememberedTree implements FileTree {
   }
 
   get features(): FileTree["features"] {
-    const { features } = this.#fs;
-    return { ...features, xattrs: true };
+    return { ...this.#fs.features, modes: true, owners: true, xattrs: true };
   }
 
   list(dir: RelPath): Listed[] {
@@ -74,10 +73,18 @@ export class RememberedTree implements FileTree {
     };
   }
 
+  /** Of what somebody has changed, that is remembered which the file system has no notion of. */
   #remembered(node: Node | undefined, stat: Stat): Stat {
-    if (!node || !isSeen(node, stat)) return stat;
+    if (!node || node.entry.kind !== stat.kind) return stat;
+    const { modes, owners } = this.#fs.features;
+    const same = isSeen(node, stat);
     const { mode, mtimeNs, uid, gid } = node.entry;
-    return { ...stat, mode, mtimeNs, uid: this.#user(uid), gid: this.#group(gid) };
+    return {
+      ...stat,
+      ...(same ? { mtimeNs } : {}),
+      ...(same || !modes ? { mode } : {}),
+      ...(same || !owners ? { uid: this.#user(uid), gid: this.#group(gid) } : {}),
+    };
   }
 
   /** The user of this machine who has the name that the original has for this number; the number itself where nobody has. */

@@ -143,8 +143,10 @@ export class PortableFs implements FileSystem {
     const at = this.#toOs(path);
     const before = lstatIfAny(at);
     if (before?.kind === "symlink") throw refusal("ELOOP", "open", at);
+    // Wine opens it, and never comes back from what follows.
+    if (before?.kind === "dir") throw refusal("EISDIR", "open", at);
     if (before?.kind === "other") throw new ProblemError(OTHER);
-    const file = Deno.openSync(at, { write: true, create: true, mode });
+    const file = this.#placed(path, () => Deno.openSync(at, { write: true, create: true, mode }));
     try {
       file.seekSync(0, Deno.SeekMode.End);
       return new PortableWritable(file, { at, mode, granted: modeOf(file.statSync()) });

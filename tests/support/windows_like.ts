@@ -1,6 +1,7 @@
 // A file system in memory that holds as little as Windows does: no modes, owners or attributes, times to the millisecond, names
 // that Windows allows, one name for all spellings in upper and lower case.
 
+import { CannotHoldError } from "../../core/errors.ts";
 import { type FileSystem, type Meta, NO_ID, type Stat, USUAL_MODES, type WritableFile } from "../../core/fs.ts";
 import { joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT } from "../../core/path.ts";
 import { windowsPath } from "../../core/windows_path.ts";
@@ -8,8 +9,19 @@ import type { MemoryFs } from "./memory_fs.ts";
 
 const MS = 1_000_000n;
 
-/** What Windows would have of `fs`. */
+/** What Windows would have of `fs`, where symbolic links can be made. */
 export function windowsLike(fs: MemoryFs): FileSystem {
+  return lesserFs(fs, (path, target) => fs.symlink(path, target));
+}
+
+/** What Windows would have of `fs`, where they cannot. */
+export function windowsWithoutLinks(fs: MemoryFs): FileSystem {
+  return lesserFs(fs, () => {
+    throw new CannotHoldError("this system makes no symbolic links");
+  });
+}
+
+function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
   const plain = (stat: Stat): Stat => ({ ...stat, mode: USUAL_MODES[stat.kind], uid: NO_ID, gid: NO_ID, ctimeNs: 0n });
   const floor = ({ mtimeNs }: Meta): Meta => ({ mtimeNs: mtimeNs - (mtimeNs % MS + MS) % MS });
   /** The path as it is spelt on the disk. */
@@ -51,7 +63,7 @@ export function windowsLike(fs: MemoryFs): FileSystem {
     rename: (from, to) => fs.rename(spelt(from), spelt(to) === spelt(from) ? moved(to) : spelt(to)),
     renameNew: (from, to) => fs.renameNew(spelt(from), spelt(to)),
     link: (from, to) => fs.link(spelt(from), spelt(to)),
-    symlink: (path, target) => fs.symlink(spelt(path), target),
+    symlink: (path, target) => symlink(spelt(path), target),
     setMeta: (path, meta) => fs.setMeta(spelt(path), floor(meta)),
     chown() {},
     xattrs: () => new Map(),

@@ -69,6 +69,14 @@ export class World implements Disposable {
     this.serverDatabase.end();
   }
 
+  /** The problems that the client told, or the warnings that the server did, sorted. */
+  told(what: "problem" | "warning"): string[] {
+    const texts = what === "problem"
+      ? this.clientEvents.flatMap((each) => each.event === "problem" ? [`${each.path}: ${each.message}`] : [])
+      : this.serverEvents.flatMap((each) => each.event === "warning" ? [each.message] : []);
+    return texts.sort();
+  }
+
   /** Starts a server, as after a restart: only the disk and the index are what they were. */
   startServer(): void {
     const { clock } = this;
