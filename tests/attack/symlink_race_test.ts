@@ -50,7 +50,7 @@ for (const walk of [false, true]) {
       Deno.symlinkSync(outside, `${dir.path}/evil`);
       using fs = new PosixFs(root, libc!, { walk });
       const before = everythingOf(outside);
-      const swapper = await Swapper.start(`${root}/d`, `${dir.path}/evil`);
+      await using swapper = await Swapper.start(`${root}/d`, `${dir.path}/evil`);
       let done = 0, refused = 0;
       for (let round = 0; round < ROUNDS; round++) {
         for (const operation of Object.values(OPERATIONS)) {
@@ -91,7 +91,7 @@ Deno.test({
     const client = scene.client(address, "--updatemax", "0");
     await client.event("synced");
     const before = everythingOf(outside);
-    const swapper = await Swapper.start(scene.there("d"), evil, PAUSE_MS);
+    await using swapper = await Swapper.start(scene.there("d"), evil, PAUSE_MS);
     // What is done to the source depends on nothing but the round; how often the mirror is met as a link, on the race.
     for (let round = 0; round < 60 || swapper.swaps < 2000; round++) {
       const from = client.events.length;
@@ -128,7 +128,7 @@ Deno.test({
     const { address } = await scene.server();
     const client = scene.client(address, "--updatemax", "0");
     await client.event("synced");
-    const swapper = await Swapper.start(scene.here("d"), evil, PAUSE_MS);
+    await using swapper = await Swapper.start(scene.here("d"), evil, PAUSE_MS);
     for (let round = 0; round < 40 || swapper.swaps < 2000; round++) {
       const from = client.events.length;
       scene.write(`other ${round % 5}`, `${round}`);
@@ -144,20 +144,22 @@ Deno.test({
 /** Files below a directory, the private folder not left out, that hold a text. */
 function filesWith(dir: string, text: string): string[] {
   const found: string[] = [];
-  for (const { name, isDirectory, isFile } of Deno.readDirSync(dir)) {
+  for (const { name, isDirectory, isFile } of ifThere(() => [...Deno.readDirSync(dir)]) ?? []) {
     const path = `${dir}/${name}`;
     if (isDirectory) found.push(...filesWith(path, text));
-    else if (isFile && !name.startsWith("index.sqlite") && readIfThere(path).includes(text)) found.push(path);
+    else if (isFile && !name.startsWith("index.sqlite")) {
+      if (ifThere(() => Deno.readTextFileSync(path))?.includes(text)) found.push(path);
+    }
   }
   return found;
 }
 
-function readIfThere(path: string): string {
+/** What is read, or undefined where it has gone: all of a mirror comes and goes. */
+function ifThere<T>(read: () => T): T | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return read();
   } catch (error) {
-    // Staged files come and go.
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
 }

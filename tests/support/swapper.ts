@@ -16,7 +16,7 @@ const RENAME_EXCHANGE = 2;
 const STOP = 0, DONE = 1;
 
 /** Exchanges `a` and `b` all the time, until it is stopped. */
-export class Swapper {
+export class Swapper implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #state = new Int32Array(new SharedArrayBuffer(8));
 
@@ -35,6 +35,10 @@ export class Swapper {
   /** How often it has done it. */
   get swaps(): number {
     return Atomics.load(this.#state, DONE);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (Atomics.load(this.#state, STOP) === 0) await this.stop();
   }
 
   /** Stops it, with both where they were. @returns How often it has done it. */
