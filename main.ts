@@ -1,5 +1,6 @@
 // The program: reads the command line, runs the server or the client, turns how that ends into an exit status.
 
+import { runApprove } from "./client/approve.ts";
 import { runClient } from "./client/client.ts";
 import { systemClock } from "./core/clock.ts";
 import { FatalError, UsageError } from "./core/errors.ts";
@@ -28,8 +29,14 @@ async function run(args: string[]): Promise<number> {
   });
   const deps = { emit: report.emit, clock: systemClock, signal: stopSignal(report.close) };
   try {
-    if (command.command === "server") return await runServer(command.options, deps);
-    return await runClient(command.options, deps);
+    switch (command.command) {
+      case "server":
+        return await runServer(command.options, deps);
+      case "client":
+        return await runClient(command.options, deps);
+      case "approve":
+        return runApprove(command.options, report.emit);
+    }
   } finally {
     report.close();
   }

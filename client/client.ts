@@ -7,7 +7,7 @@ import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { ClientOptions } from "../core/options.ts";
-import { sourceFolder, stateFolder } from "../core/state.ts";
+import { sourceFolder, stateFolderOf } from "../core/state.ts";
 import { dial } from "./dial.ts";
 import { poll, POLL_MS, relative, watch } from "./watch.ts";
 import type { ClientNote, ClientRequest, ClientStart } from "./worker.ts";
@@ -28,7 +28,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
   const dir = realDirectory(options.dir);
   const state = makeState(options.state, dir);
   const server = formatAddress(options.server);
-  const { once, dryRun, updatemaxMs, xattrs, numericIds, output } = options;
+  const { once, dryRun, updatemaxMs, xattrs, numericIds, maxDelete, output } = options;
   const start: ClientStart = {
     dir,
     source: `${Deno.hostname()}:${dir}`,
@@ -40,6 +40,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
     exclude: [...options.exclude, ...state.exclude],
     xattrs,
     numericIds,
+    maxDelete,
     everyChange: output.json || output.verbose || dryRun,
   };
   try {
@@ -99,8 +100,7 @@ function realDirectory(dir: string): string {
 /** Makes the folder for this source's state. @returns It, and what must not be mirrored for its sake. */
 function makeState(wanted: string | undefined, dir: string): { folder: string; exclude: string[] } {
   try {
-    const windows = Deno.build.os === "windows";
-    const top = wanted ?? stateFolder((name) => Deno.env.get(name), windows);
+    const top = stateFolderOf(wanted);
     Deno.mkdirSync(top, { recursive: true, mode: 0o700 });
     const real = Deno.realPathSync(top);
     const folder = sourceFolder(real, dir);

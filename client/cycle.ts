@@ -1,10 +1,12 @@
 // One cycle, the whole of dirsync's client in one function: scan -> plan -> push -> acknowledged.
 // Read this first.
 
+import type { Stat } from "../core/fs.ts";
 import type { IgnoreRules } from "../core/ignore.ts";
-import type { RelPath } from "../core/path.ts";
+import { type RelPath, ROOT } from "../core/path.ts";
 import type { Departures } from "./departures.ts";
-import { Planner } from "./plan.ts";
+import type { Harm } from "./harm.ts";
+import { type Planned, Planner } from "./plan.ts";
 import { Push, type PushDeps, type PushResult } from "./push.ts";
 import { type Observation, scanAll, type ScanDeps, scanNames, scanPaths } from "./scan.ts";
 
@@ -26,12 +28,30 @@ export interface CycleDeps extends PushDeps {
   readonly departures: Departures;
   /** Rules that hold from the root on. */
   readonly rules: IgnoreRules;
+  /** Stands between what is found to be gone and the mirror. */
+  readonly guard: CycleGuard;
+}
+
+/** What a cycle knows of the guard. */
+export interface CycleGuard {
+  /** The root is another directory on another device than the index was last in step with. */
+  readonly anotherRoot: boolean;
+  /** To replace what the mirror holds does harm as well. */
+  readonly guardContent: boolean;
+  /** Whether the root is the directory that it was when the cycle began. */
+  isSameRoot(): boolean;
+  /** Whether what does harm may go, `whole` if it is all that there is. */
+  allows(harm: Harm, whole: boolean): boolean;
 }
 
 /** What came of a cycle. */
 export interface CycleResult extends PushResult {
   /** Directories that were new to the index: events in them may have been lost. */
   readonly fresh: Set<RelPath>;
+  /** Whether the root became another one meanwhile: what was found of it since does not count. */
+  readonly interrupted: boolean;
+  /** Whether what is in the root could be read. */
+  readonly rootRead: boolean;
 }
 
 /** Observations planned and sent together: few at first, so that the link has something to do, then more. */
@@ -43,38 +63,53 @@ const LARGEST_ROUND = 65536;
  * result. The scan runs ahead of the push by one round, and the push ahead of the mirror by some commits.
  *
  * @throws {DisconnectedError} If the connection broke: the next one starts by comparing what both sides have.
- * @throws {ProblemError} If the source itself is gone.
+ * @throws {SourceGoneError} If the source itself is gone.
  */
 export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResult> {
   const { index, fs, clock } = deps;
   const fresh = new Set<RelPath>();
   const push = new Push(deps);
   const problem = (path: RelPath, message: string) => push.problem(path, message);
-  const { attributes } = deps;
-  const planner = new Planner({ index, fs, attributes, seenOf: (stat) => deps.seenOf(stat, clock.now()), problem });
-  const scanDeps = {
+  const { attributes, guard } = deps;
+  const { guardContent } = guard, followRenames = !guard.anotherRoot;
+  const seenOf = (stat: Stat) => deps.seenOf(stat, clock.now());
+  const planner = new Planner({ index, fs, attributes, seenOf, problem, followRenames, guardContent });
+  const carryOut = async (planned: Planned) => {
+    if (planned.do !== "content" || !planned.compare) await push.carryOut(planned);
+    else if (await push.isOther(planned)) planner.postpone(planned.path, planned.stat);
+  };
+  let interrupted = false, rootRead = true;
+  const scanDeps: ScanDeps = {
     fs,
     index,
     attributes,
     rules: deps.rules,
     problem,
     fresh: (dir: RelPath) => fresh.add(dir),
+    unread: (dir: RelPath) => rootRead &&= dir !== ROOT,
+    followRenames,
   };
   if (deps.keep) index.begin();
   try {
     const observed = { entries: 0, bytes: 0 };
     for (const { round, last } of rounds(scan(dirty, scanDeps))) {
+      // A round is read in one stretch of work, so of one root: what another one lacks is not gone.
+      interrupted = !guard.isSameRoot();
+      if (interrupted) break;
       for (const seen of round) {
         observed.entries++;
         if (seen.what === "there" && seen.stat.kind === "file") observed.bytes += seen.stat.size;
       }
       if (last) push.total = observed;
-      for (const planned of planner.round(round)) await push.carryOut(planned);
+      for (const planned of planner.round(round)) await carryOut(planned);
     }
     // A full scan sees both halves of every rename.
     const dueAt = dirty.all ? undefined : deps.departures.dueAt.bind(deps.departures);
-    for (const planned of planner.end(clock.now(), dueAt)) await push.carryOut(planned);
-    return { ...await push.finish(), fresh };
+    const settled = planner.settle(clock.now(), dueAt);
+    for (const wait of settled.waits) await push.carryOut(wait);
+    const go = !interrupted && guard.allows(settled.harm, dirty.all);
+    for (const planned of planner.end(settled, clock.now(), go)) await push.carryOut(planned);
+    return { ...await push.finish(), fresh, interrupted, rootRead };
   } finally {
     // True or not, it is what we believe; the next connection starts by comparing.
     if (deps.keep) index.commit();

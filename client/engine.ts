@@ -14,6 +14,7 @@ import {
   RefusedError,
 } from "../core/errors.ts";
 import type { SyncEvent } from "../core/events.ts";
+import { Guard } from "./guard.ts";
 import { Holds } from "./holds.ts";
 import { Problems } from "./problems.ts";
 import { Remote, type Welcome } from "./remote.ts";
@@ -30,6 +31,7 @@ export class Engine {
   readonly #cutter = new Cutter();
   readonly #holds: Holds;
   readonly #problems: Problems;
+  #guard: { mirrorId: string; guard: Guard } | undefined;
 
   constructor(options: EngineOptions, deps: EngineDeps) {
     this.#options = options;
@@ -86,11 +88,22 @@ export class Engine {
     return 0;
   }
 
+  /** Guards a mirror over all connections to it. */
+  #guardOf(mirrorId: string): Guard {
+    if (this.#guard?.mirrorId === mirrorId) return this.#guard.guard;
+    const { fs, clock, emit, heldRecords } = this.#deps;
+    const { source: { source, dryRun }, maxDelete } = this.#options;
+    const guard = new Guard({ fs, clock, emit, records: heldRecords(mirrorId), source, maxDelete, dryRun });
+    this.#guard = { mirrorId, guard };
+    return guard;
+  }
+
   /** One connection. @returns The exit status if the work is over. */
   async #session(remote: Remote, welcome: Welcome): Promise<number | undefined> {
     const { dirty, emit } = this.#deps;
     const { source, once } = this.#options;
-    using index = this.#deps.openIndex(welcome.mirrorId);
+    const { mirrorId } = welcome;
+    using index = this.#deps.openIndex(mirrorId);
     if (source.dryRun) index.begin();
     const session = new Session(
       index,
@@ -101,15 +114,16 @@ export class Engine {
       this.#cutter,
       this.#holds,
       this.#problems,
+      this.#guardOf(mirrorId),
     );
     await session.levelIndex(welcome.root);
     emit({ event: "scanning", dir: source.source });
     dirty.addAll();
     if (source.dryRun) {
-      const { changed } = await session.cycle();
+      const changes = (await session.cycle())?.changed ?? 0;
       const problems = this.#problems.size;
-      emit({ event: "planned", changes: changed, problems });
-      return problems > 0 ? 3 : 0;
+      emit({ event: "planned", changes, problems });
+      return problems > 0 || session.guard.holds ? 3 : 0;
     }
     if (once) return await session.once();
     await session.live();

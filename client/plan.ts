@@ -1,7 +1,8 @@
 // The plan: which steps make the mirror what was observed. Pure but for the index, on which each step is carried out as it
 // is planned, so that the next one is planned against what the mirror will be then. That makes every order of renames come
 // out right: parents come before children, so a place is always final before anything is put into it, and what is in the way
-// or wanted elsewhere waits in a slot.
+// or wanted elsewhere waits in a slot. What takes something from the mirror for good comes last: first it is known in full, so
+// that the brake can be asked about it.
 
 import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
@@ -10,7 +11,11 @@ import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
 import { type Attributes, type Entry, type Kind, sameAttributes, sameButTime, type Step } from "../core/types.ts";
 import { hasNames, type SourceAttributes, vouches } from "./attributes.ts";
+import { firstWithin, Harm, type HarmKind } from "./harm.ts";
 import { isSameInode, movedFrom, type Observation } from "./scan.ts";
+
+/** What depends on something that is placed at the very end is looked at again after this (ms). */
+const AGAIN_MS = 10;
 
 /** A step, and what it is to a person. */
 export interface PlannedStep {
@@ -34,6 +39,8 @@ export interface PlannedContent {
   readonly parent: number;
   /** The file that the mirror has there, if any. */
   readonly node: Node | undefined;
+  /** It is not to be sent yet, but compared: if it differs, the planner is told (`postpone`). */
+  readonly compare: boolean;
 }
 
 /** Something that is to be looked at again before anything is done. */
@@ -57,6 +64,19 @@ export interface PlanDeps {
   readonly seenOf: (stat: Stat) => Seen;
   /** Takes what could not be read. */
   readonly problem: (path: RelPath, message: string) => void;
+  /** Whether inode numbers are of the file system that the index knows: only then do they tell of renames. */
+  readonly followRenames: boolean;
+  /** Whether to replace the mirror's content does harm too: the source is not the one that it was. */
+  readonly guardContent: boolean;
+}
+
+/** Something that does harm, or lies below what does: it is placed after the brake was asked, if at all. */
+interface Postponed {
+  readonly path: RelPath;
+  readonly stat: Stat;
+  readonly kind: HarmKind;
+  /** The path of the directory that it is in, if that is postponed. */
+  readonly below: RelPath | undefined;
 }
 
 /** Plans one cycle, which may be fed with several rounds of observations. */
@@ -64,11 +84,16 @@ export class Planner {
   readonly #deps: PlanDeps;
   readonly #index: TreeIndex;
   readonly #gone: (Observation & { what: "gone" })[] = [];
+  readonly #postponed: Postponed[] = [];
+  /** Directories among them. */
+  readonly #postponedDirs = new Set<RelPath>();
+  /** Whether the brake has been asked. */
+  #ending = false;
   #slots = 0;
   /** Where what is in the slots was before. */
   readonly #parkedFrom = new Map<number, RelPath>();
-  /** The inodes that are sought again among this round's observations. */
-  #claimed: ReadonlySet<bigint> = new Set();
+  /** The inodes that are sought again among this round's observations, and what has them now. */
+  #claimed: ReadonlyMap<bigint, Kind> = new Map();
   /** Whether another name of the same file is being placed. */
   #amongNames = false;
 
@@ -79,33 +104,101 @@ export class Planner {
 
   /** Steps for what is there. Each must be carried out, or the content noted in the index, before the next is asked for. */
   *round(observations: readonly Observation[]): Generator<Planned> {
-    const claimed = new Set<bigint>();
-    for (const seen of observations) if (seen.what === "there") claimed.add(seen.stat.ino);
-    this.#claimed = claimed;
+    this.#claimed = claimsOf(observations.filter((seen) => seen.what === "there"));
     for (const seen of observations) {
       if (seen.what === "gone") this.#gone.push(seen);
-      else yield* this.#place(seen.path, seen.stat);
+      else if (!this.#isPostponed(seen.path, seen.stat)) yield* this.#place(seen.path, seen.stat);
     }
   }
 
+  /** Whether it lies below something that waits for the brake, and so waits with it. */
+  #isPostponed(path: RelPath, stat: Stat): boolean {
+    if (this.#postponedDirs.size === 0 || path === ROOT) return false;
+    const below = firstWithin(parentOf(path), this.#postponedDirs);
+    if (below !== undefined) this.#postponed.push({ path, stat, kind: "replace", below });
+    return below !== undefined;
+  }
+
+  /** Lets what is at `path` wait until the brake has been asked. */
+  postpone(path: RelPath, stat: Stat, kind: HarmKind = "replace"): void {
+    this.#postponed.push({ path, stat, kind, below: undefined });
+    if (stat.kind === "dir") this.#postponedDirs.add(path);
+  }
+
   /**
-   * Steps for what is not there any more, after the last round.
+   * What is to be lost, after the last round.
    * @param dueAt When what is gone from a path may be deleted; undefined means now.
    */
-  *end(now: number, dueAt?: (path: RelPath, now: number) => number): Generator<Planned> {
-    for (const { id, path } of this.#gone.splice(0)) {
-      const node = this.#index.get(id);
-      // What is somewhere else by now has moved, itself or with a directory above it.
-      if (!node || this.#index.pathOf(id) !== path) continue;
-      const until = dueAt?.(path, now) ?? now;
-      if (until > now) {
-        yield { do: "wait", path, until };
+  settle(now: number, dueAt?: (path: RelPath, now: number) => number): Settled {
+    const index = this.#index;
+    const harm = new Harm();
+    const settled: Settled = { harm, waits: [], harmless: [], harmful: [], gone: [], after: [] };
+    const wait = (path: RelPath, until: number) => settled.waits.push({ do: "wait", path, until });
+    const wanted = new Set<number>(), harmful = new Set<RelPath>();
+    for (const postponed of this.#postponed) {
+      const { path, stat, kind, below } = postponed;
+      const moved = this.#movable(stat, path), node = index.find(path);
+      if (moved) wanted.add(moved.id);
+      if (below !== undefined ? harmful.has(below) : node && this.#doesHarm(kind, node, stat, moved)) {
+        const until = kind === "empty" ? dueAt?.(path, now) ?? now : now;
+        if (until > now) {
+          wait(path, until);
+          continue;
+        }
+        harmful.add(path);
+        settled.harmful.push(postponed);
+        if (below === undefined) harm.add(kind, path, kind === "delete" ? index.size(node!.id) : 1);
+      } else settled.harmless.push(postponed);
+    }
+    const due = new Map<RelPath, number>();
+    for (const { id, path } of this.#gone) {
+      // Where it is to be is known once what is postponed is in its place.
+      if (firstWithin(path, this.#postponedDirs) !== undefined) {
+        settled.after.push(path);
         continue;
       }
+      // What is somewhere else by now has moved, itself or with a directory above it.
+      if (!index.get(id) || index.pathOf(id) !== path) continue;
+      const until = dueAt?.(path, now) ?? now;
+      if (wanted.has(id)) settled.after.push(path);
+      else if (until > now) wait(path, until);
+      else due.set(path, id);
+    }
+    for (const [path, id] of due) {
+      if (path !== ROOT && firstWithin(parentOf(path), due) !== undefined) continue;
+      settled.gone.push({ path, id });
+      harm.add("delete", path, index.size(id));
+    }
+    return settled;
+  }
+
+  /**
+   * The last steps.
+   * @param now Ms of the clock.
+   * @param go Whether what does harm may go. What may not stays in the mirror as it is, and is due still.
+   */
+  *end({ harmless, harmful, gone, after }: Settled, now: number, go: boolean): Generator<Planned> {
+    this.#ending = true;
+    const rest = go ? [...harmless, ...harmful] : harmless;
+    this.#claimed = claimsOf(rest);
+    for (const { path, stat } of rest) yield* this.#place(path, stat);
+    yield* this.#remove(go ? gone : []);
+    yield* this.#emptySlots();
+    if (go) { for (const path of after) yield { do: "wait", path, until: now + AGAIN_MS }; }
+  }
+
+  *#remove(gone: Settled["gone"]): Generator<Planned> {
+    for (const { path, id } of gone) {
+      const node = this.#index.get(id);
+      if (!node || this.#index.pathOf(id) !== path) continue;
       this.#index.remove(id);
       yield { do: "step", step: { op: "remove", path }, change: { change: "delete", kind: node.entry.kind, path } };
       yield* this.#namesLeft(node, path);
     }
+  }
+
+  /** Removes what nobody came for. */
+  *#emptySlots(): Generator<Planned> {
     for (let slot = 0; slot < this.#slots; slot++) {
       const node = this.#index.parked(slot);
       if (!node) continue;
@@ -146,8 +239,10 @@ export class Planner {
     let node = index.child(parent, name);
     if (node && this.#deps.attributes.isSame(node, stat)) return;
     const was = node;
+    const moved = !node || !isSameInode(node, stat) ? this.#movable(stat, path) : undefined;
+    const harm = node && !this.#ending ? this.#harmOf(node, stat, moved) : undefined;
+    if (harm) return this.postpone(path, stat, harm);
     if (!node || !isSameInode(node, stat)) {
-      const moved = this.#movable(stat, path);
       if (node && this.#mustLeave(node, stat, moved)) {
         yield this.#park(node, path, stat);
         node = undefined;
@@ -166,16 +261,21 @@ export class Planner {
   *#leaf(path: RelPath, stat: Stat, parent: number, node: Node | undefined): Generator<Planned> {
     const { attributes: source, fs } = this.#deps;
     const known = node !== undefined && vouches(node, stat);
+    const guarded = node !== undefined && this.#deps.guardContent && !this.#ending;
     // What was seen too soon after a change is read again, not taken from another name that was seen as soon.
     if (hasNames(stat) && !source.isTwin(node, stat)) {
       const twin = yield* this.#twin(path, stat);
-      if (twin) return yield* this.#link(path, stat, parent, twin);
+      if (twin !== undefined) {
+        if (guarded && !isSameContent(node.entry, this.#index.find(twin)!.entry)) return this.postpone(path, stat);
+        return yield* this.#link(path, stat, parent, twin);
+      }
     }
     if (known) return yield* this.#meta(path, node, stat);
     const attributes = source.of(path, stat, node);
-    if (stat.kind === "file") return yield { do: "content", path, stat, attributes, parent, node };
+    if (stat.kind === "file") return yield { do: "content", path, stat, attributes, parent, node, compare: guarded };
     const target = fs.readLink(path);
     if (node?.entry.kind === "symlink" && node.entry.target === target) return yield* this.#meta(path, node, stat);
+    if (guarded) return this.postpone(path, stat);
     yield* this.#make(path, parent, stat, { kind: "symlink", target, ...attributes }, node);
   }
 
@@ -246,15 +346,36 @@ export class Planner {
 
   /** Where the entry was before, if a rename is what happened and the mirror can follow it. */
   #movable(stat: Stat, to: RelPath): Node | undefined {
+    if (!this.#deps.followRenames) return undefined;
     const moved = movedFrom(this.#index, this.#deps.fs, stat);
     const from = moved && this.#index.pathOf(moved.id);
     // A directory cannot move into itself; who asks for that saw the source in the middle of something.
     return from !== undefined && isWithin(to, from) ? undefined : moved;
   }
 
+  /** What would be lost if the source's entry came into the place of the mirror's, which is not wanted elsewhere. */
+  #harmOf(node: Node, stat: Stat, moved: Node | undefined): HarmKind | undefined {
+    // Wanted elsewhere, it is not lost; where another came, its own place is elsewhere.
+    if (!isSameInode(node, stat) && this.#isClaimed(node)) return undefined;
+    if (node.entry.kind === "dir") return stat.kind !== "dir" || moved ? "delete" : undefined;
+    if (node.entry.kind === "file" && stat.kind === "file" && stat.size === 0 && node.entry.size > 0) return "empty";
+    const isReplaced = moved !== undefined || node.entry.kind !== stat.kind;
+    return this.#deps.guardContent && isReplaced ? "replace" : undefined;
+  }
+
+  /** Whether it still does the harm for which it was postponed: what it was to replace may have gone elsewhere. */
+  #doesHarm(kind: HarmKind, node: Node, stat: Stat, moved: Node | undefined): boolean {
+    return kind === "replace" || this.#harmOf(node, stat, moved) === kind;
+  }
+
+  /** Whether an entry is wanted elsewhere, as far as its inode tells: the number may have become that of another kind. */
+  #isClaimed({ entry, seen }: Node): boolean {
+    return seen !== undefined && seen.ino !== 0n && this.#claimed.get(seen.ino) === entry.kind;
+  }
+
   /** Whether what is in place has to wait in a slot. */
   #mustLeave(node: Node, stat: Stat, moved: Node | undefined): boolean {
-    if (node.seen && this.#claimed.has(node.seen.ino) && node.seen.ino !== 0n) return true;
+    if (this.#isClaimed(node)) return true;
     return node.entry.kind === "dir" ? moved !== undefined || stat.kind !== "dir" : stat.kind === "dir";
   }
 
@@ -303,6 +424,26 @@ export class Planner {
     if (entry.kind === "dir" && sameButTime(entry, attributes)) yield { do: "step", step };
     else yield { do: "step", step, change: { change: "metadata", kind: entry.kind, path } };
   }
+}
+
+/** What is to be lost, and what else is left to do. */
+export interface Settled {
+  readonly harm: Harm;
+  /** What is to be looked at again before anything is done. */
+  readonly waits: PlannedWait[];
+  /** What was postponed and does no harm after all, and what does. */
+  readonly harmless: Postponed[];
+  readonly harmful: Postponed[];
+  /** What is gone; of what lies in directories that are gone only those. */
+  readonly gone: { readonly path: RelPath; readonly id: number }[];
+  /** What is gone from where it was to move from, or to: it is looked at again when that is done. */
+  readonly after: RelPath[];
+}
+
+function claimsOf(seen: readonly { readonly stat: Stat }[]): Map<bigint, Kind> {
+  const claims = new Map<bigint, Kind>();
+  for (const { stat: { ino, kind } } of seen) if (kind !== "other") claims.set(ino, kind);
+  return claims;
 }
 
 function isSameContent(a: Entry, b: Entry): boolean {

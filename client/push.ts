@@ -8,13 +8,13 @@ import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import { nameOf, type RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
-import { sameAttributes, type Step } from "../core/types.ts";
+import { type Recipe, sameAttributes, type Step } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
 import type { SourceAttributes } from "./attributes.ts";
 import type { Holds } from "./holds.ts";
 import type { Planned, PlannedContent } from "./plan.ts";
-import type { Outlet } from "./remote.ts";
-import { sendFile } from "./send_file.ts";
+import { nowhere, type Outlet } from "./remote.ts";
+import { type SendDeps, sendFile } from "./send_file.ts";
 
 /** A commit holds at most so many steps, and so many bytes of files unless a single one is larger. */
 const COMMIT_STEPS = 2000;
@@ -113,6 +113,27 @@ export class Push {
     await this.#breathe();
   }
 
+  /**
+   * Compares a file with what the mirror has there, and sends no content. The same content is noted as such.
+   * @returns Whether it is another one, or cannot be read.
+   */
+  async isOther(planned: PlannedContent): Promise<boolean> {
+    const { path, stat, attributes, node } = planned;
+    if (node?.entry.kind !== "file" || node.entry.size !== stat.size) return true;
+    const started = this.#deps.clock.now();
+    const base = { id: node.id, entry: node.entry, recipe: this.#deps.index.recipe(node.id) };
+    try {
+      const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(nowhere));
+      if (file.sent) return true;
+      await this.#keep(planned, file.recipe, this.#deps.seenOf(stat, started));
+    } catch (error) {
+      if (!isOfPath(error)) throw error;
+      return true;
+    }
+    await this.#breathe();
+    return false;
+  }
+
   /** Commits what is left and waits until everything is acknowledged. */
   async finish(): Promise<PushResult> {
     await this.#commit();
@@ -126,7 +147,8 @@ export class Push {
     await this.#deps.outlet.send(messageOf(step));
   }
 
-  async #content({ path, stat, attributes, parent, node }: PlannedContent): Promise<void> {
+  async #content(planned: PlannedContent): Promise<void> {
+    const { path, stat, attributes, parent, node } = planned;
     const { index, clock, holds, seenOf } = this.#deps;
     const started = clock.now();
     const due = node ? holds.dueAt(path) : -Infinity;
@@ -137,14 +159,7 @@ export class Push {
     const before = node?.entry.kind === "file" ? node.entry : undefined;
     try {
       const base = before && { id: node!.id, entry: before, recipe: index.recipe(node!.id) };
-      const progress = (bytes: number) => {
-        this.#done.bytes += bytes;
-        this.#progress();
-      };
-      const { outlet: remote, ...rest } = this.#deps;
-      const settle = (id: number) => this.#moved || this.#uncommitted.has(id) ? this.#commit() : Promise.resolve();
-      const breathe = () => this.#breathe();
-      const file = await sendFile({ path, stat, attributes }, base, { ...rest, remote, progress, settle, breathe });
+      const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(this.#deps.outlet));
       const seen = seenOf(stat, started);
       if (file.sent) {
         this.#steps++;
@@ -156,12 +171,7 @@ export class Push {
         holds.sent(path, clock.now(), clock.now() - started);
         return;
       }
-      index.setSeen(node!.id, seen);
-      if (!base!.recipe) index.setRecipe(node!, file.recipe);
-      if (sameAttributes(before!, attributes)) return;
-      index.setAttributes(node!, attributes);
-      await this.#step({ op: "meta", path, attributes });
-      this.#changes.push({ change: "metadata", kind: "file", path });
+      await this.#keep(planned, file.recipe, seen);
     } catch (error) {
       if (!isOfPath(error)) throw error;
       // The file that was opened may be another by now: what is there is looked at again.
@@ -173,6 +183,29 @@ export class Push {
       else this.problem(path, reasonOf(error));
       if (node && stat.kind === "file") index.setSeen(node.id, undefined);
     }
+  }
+
+  /** Notes that the mirror has a file's content, and sets what else differs. */
+  async #keep({ path, attributes, node }: PlannedContent, recipe: Recipe, seen: Seen): Promise<void> {
+    const { index } = this.#deps;
+    index.setSeen(node!.id, seen);
+    if (!index.recipe(node!.id)) index.setRecipe(node!, recipe);
+    if (sameAttributes(node!.entry, attributes)) return;
+    index.setAttributes(node!, attributes);
+    await this.#step({ op: "meta", path, attributes });
+    this.#changes.push({ change: "metadata", kind: "file", path });
+  }
+
+  #sendDeps(remote: Outlet): SendDeps {
+    const { outlet: _, ...rest } = this.#deps;
+    const progress = (bytes: number) => {
+      this.#done.bytes += bytes;
+      this.#progress();
+    };
+    const isReal = remote !== nowhere;
+    const settle = (id: number) =>
+      isReal && (this.#moved || this.#uncommitted.has(id)) ? this.#commit() : Promise.resolve();
+    return { ...rest, remote, progress, settle, breathe: () => this.#breathe() };
   }
 
   async #commit(): Promise<void> {

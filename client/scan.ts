@@ -2,7 +2,7 @@
 // observations, parents before children. It reads directories and metadata only, never content, and it never follows a
 // symbolic link. What it cannot read is a problem, and nothing below it counts as gone.
 
-import { ProblemError, reasonOf } from "../core/errors.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { FileTree, Listed, Stat } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
 import {
@@ -19,6 +19,7 @@ import {
 import { ROOT_ID } from "../core/schema.ts";
 import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
 import type { SourceAttributes } from "./attributes.ts";
+import { lookAtRoot } from "./source_root.ts";
 
 /** One difference between the source and the index. */
 export type Observation =
@@ -38,16 +39,18 @@ export interface ScanDeps {
   readonly problem: (path: RelPath, message: string) => void;
   /** Called for every directory that was new to the index, since events in such may have been lost. */
   readonly fresh: (dir: RelPath) => void;
+  /** Called for every directory that cannot be read: nothing in it counts as gone. */
+  readonly unread: (dir: RelPath) => void;
+  /** Whether inode numbers are of the file system that the index knows: only then do they tell of renames. */
+  readonly followRenames: boolean;
 }
 
 /** How far a walk descends: into every directory, or only into those that the index does not know. */
 type Depth = "all" | "new";
 
-/** Observes the whole source. */
+/** Observes the whole source. @throws {SourceGoneError} */
 export function* scanAll(deps: ScanDeps): Generator<Observation> {
-  const stat = deps.fs.lstat(ROOT);
-  if (!stat) throw new ProblemError("the source directory is gone");
-  yield* new Walk(deps).dir(ROOT, stat, deps.index.get(ROOT_ID), "all", deps.rules);
+  yield* new Walk(deps).dir(ROOT, lookAtRoot(deps.fs), deps.index.get(ROOT_ID), "all", deps.rules);
 }
 
 /**
@@ -79,9 +82,8 @@ export function* scanNames(dirs: Iterable<RelPath>, deps: ScanDeps): Generator<O
   for (const path of [...dirs].sort(comparePaths)) {
     const node = deps.index.find(path);
     const stat = deps.fs.lstat(path);
-    if (node?.entry.kind === "dir" && stat?.kind === "dir") {
-      yield* walk.dir(path, stat, node, "new", walk.rulesFor(path));
-    }
+    const rules = path === ROOT ? deps.rules : walk.rulesFor(parentOf(path));
+    if (rules && node?.entry.kind === "dir" && stat?.kind === "dir") yield* walk.dir(path, stat, node, "new", rules);
   }
 }
 
@@ -89,7 +91,7 @@ export function* scanNames(dirs: Iterable<RelPath>, deps: ScanDeps): Generator<O
 class Walk {
   readonly #deps: ScanDeps;
   /** Rules in force within a directory. */
-  readonly #rules = new Map<RelPath, IgnoreRules>();
+  readonly #rules = new Map<RelPath, IgnoreRules | undefined>();
 
   constructor(deps: ScanDeps) {
     this.#deps = deps;
@@ -112,23 +114,25 @@ class Walk {
     const parent = parentOf(path);
     let stat: Stat | undefined;
     try {
-      stat = fs.lstat(path);
+      stat = path === ROOT ? lookAtRoot(fs) : fs.lstat(path);
     } catch (error) {
+      if (path === ROOT) throw error;
       problem(path, reasonOf(error));
       return false;
     }
     const rules = path === ROOT ? this.#deps.rules : this.rulesFor(parent);
+    // What is meant is not known, which has been told: as it is, it stays, on both sides.
+    if (!rules) return false;
     if (path !== ROOT && rules.ignores(path, stat ? stat.kind === "dir" : node?.entry.kind === "dir")) return true;
     if (!stat || stat.kind === "other") {
       if (stat) problem(path, OTHER);
-      if (path === ROOT) throw new ProblemError("the source directory is gone");
       if (node) yield { what: "gone", id: node.id, path };
       return true;
     }
     if (!attributes.isSame(node, stat)) yield { what: "there", path, stat };
     if (stat.kind !== "dir") return true;
     if (!wholly && node?.entry.kind === "dir" && isSameInode(node, stat)) return false;
-    yield* this.dir(path, stat, node, "all", this.rulesFor(path));
+    yield* this.dir(path, stat, node, "all", rules);
     return true;
   }
 
@@ -137,12 +141,13 @@ class Walk {
    * @param node The directory at this path in the index, if there is one.
    */
   *dir(path: RelPath, stat: Stat, node: Node | undefined, depth: Depth, above: IgnoreRules): Generator<Observation> {
-    const { fs, index, attributes, problem } = this.#deps;
+    const { fs, index, attributes, problem, unread } = this.#deps;
     if (path === ROOT && !attributes.isSame(node, stat)) yield { what: "there", path, stat };
     let listed: Listed[];
     try {
       listed = fs.list(path).sort(byName);
     } catch (error) {
+      unread(path);
       return problem(path, reasonOf(error));
     }
     let rules = above;
@@ -151,6 +156,7 @@ class Walk {
         rules = readIgnoreFile(fs, path, above);
       } catch (error) {
         // What is meant is not known, so the directory stays as it is on both sides.
+        unread(path);
         return problem(joinPath(path, IGNORE_FILE), reasonOf(error));
       }
     }
@@ -182,18 +188,18 @@ class Walk {
     }
   }
 
-  /** Rules in force within a directory. */
-  rulesFor(dir: RelPath): IgnoreRules {
-    const known = this.#rules.get(dir);
-    if (known) return known;
+  /** Rules in force within a directory; undefined, and a problem, where they cannot be read. */
+  rulesFor(dir: RelPath): IgnoreRules | undefined {
+    if (this.#rules.has(dir)) return this.#rules.get(dir);
     const above = dir === ROOT ? this.#deps.rules : this.rulesFor(parentOf(dir));
     let rules = above;
     try {
-      if (this.#deps.fs.lstat(joinPath(dir, IGNORE_FILE))?.kind === "file") {
+      if (above && this.#deps.fs.lstat(joinPath(dir, IGNORE_FILE))?.kind === "file") {
         rules = readIgnoreFile(this.#deps.fs, dir, above);
       }
     } catch (error) {
       this.#deps.problem(joinPath(dir, IGNORE_FILE), reasonOf(error));
+      rules = undefined;
     }
     this.#rules.set(dir, rules);
     return rules;
@@ -207,7 +213,8 @@ class Walk {
     const here = node?.entry.kind === "dir" ? node : undefined;
     if (here && isSameInode(here, stat)) return { node: here, certain: true };
     // A directory that is still where it was, in another one that has the name of the one it was in, has moved as well.
-    const moved = movedFrom(this.#deps.index, this.#deps.fs, stat, path);
+    const { followRenames } = this.#deps;
+    const moved = followRenames ? movedFrom(this.#deps.index, this.#deps.fs, stat, path) : undefined;
     if (moved) return { node: moved, certain: true };
     return here && { node: here, certain: false };
   }

@@ -2,18 +2,21 @@
 
 import type { Cutter } from "../core/chunker.ts";
 import type { Clock } from "../core/clock.ts";
-import { DisconnectedError } from "../core/errors.ts";
+import { DisconnectedError, SourceGoneError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import type { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
+import type { MaxDelete } from "../core/options.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import type { ClientMessage } from "../core/wire.ts";
 import type { Accounts } from "../core/accounts.ts";
 import { SourceAttributes } from "./attributes.ts";
 import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
 import { Departures } from "./departures.ts";
 import type { DirtySet } from "./dirty.ts";
+import { type Guard, type HeldRecords, ROOT_LOOK_MS } from "./guard.ts";
 import type { Holds } from "./holds.ts";
 import type { Problems } from "./problems.ts";
 import { reconcile } from "./reconcile.ts";
@@ -30,6 +33,8 @@ export interface EngineOptions {
   readonly rules: IgnoreRules;
   /** Mirror extended attributes too. */
   readonly xattrs: boolean;
+  /** How much may be deleted at once (client/brake.ts). */
+  readonly maxDelete: MaxDelete;
 }
 
 /** The engine's world. */
@@ -47,6 +52,8 @@ export interface EngineDeps {
   readonly openIndex: (mirrorId: string) => TreeIndex;
   /** Removes it, closed. */
   readonly removeIndex: (mirrorId: string) => void;
+  /** Where it is noted what is held for the mirror with this id. */
+  readonly heldRecords: (mirrorId: string) => HeldRecords;
   /** Why the mirror with this name and id and the source cannot be mirrored to each other, if so. */
   readonly overlap: (mirror: string, mirrorId: string) => string | undefined;
   readonly signal: AbortSignal;
@@ -64,6 +71,9 @@ const RENAME_MS = 20;
 const FRESH_LOOKS_MS = [60, 300, 1500];
 /** A full scan comes this often whatever the watcher says (ms), give or take a quarter. */
 const FULL_SCAN_MS = 3_600_000;
+/** While something is held, the whole source is looked at so long after a change (ms), but for a tenth of the time at most. */
+const HELD_LOOK_MS = 1000;
+const HELD_LOOK_SHARE = 0.1;
 /** What of the source's metadata the index knows: the name of that fact. */
 const LOOKED_AT = "looked at";
 const RESTLESS = "it keeps changing while it is read; what the mirror has is an earlier state";
@@ -79,6 +89,10 @@ export class Session {
   #level = false;
   /** Paths at which the mirror failed in the last cycle. */
   readonly #refusedOnce = new Set<RelPath>();
+  /** When the whole source is to be looked at because of what is held; Infinity: there is no reason. */
+  #lookAt = Infinity;
+  /** How long the last look at the whole source took (ms). */
+  #lookMs = 0;
 
   constructor(
     readonly index: TreeIndex,
@@ -89,6 +103,7 @@ export class Session {
     cutter: Cutter,
     holds: Holds,
     readonly problems: Problems,
+    readonly guard: Guard,
   ) {
     const { clock, fs, emit, signal } = deps;
     this.#started = clock.now();
@@ -117,7 +132,9 @@ export class Session {
       keep: !options.source.dryRun,
       departures: new Departures(RENAME_MS),
       rules: options.rules,
+      guard,
     };
+    guard.connect({ index, otherSource: otherSource(options.source, welcome), send: (message) => this.#tell(message) });
   }
 
   /** Makes the index agree with the mirror, whose root hash is `root`. @returns Where it did not. */
@@ -134,20 +151,28 @@ export class Session {
     }
   }
 
-  /** One cycle over what is dirty, and what follows from it. */
-  async cycle(): Promise<CycleResult> {
+  /** One cycle over what is dirty, and what follows from it. @returns What came of it; undefined if the source is missing. */
+  async cycle(): Promise<CycleResult | undefined> {
     const { clock, dirty } = this.deps;
-    if (this.#changed === 0) this.#started = clock.now();
-    const taken = dirty.take(clock.now());
-    let result: CycleResult;
+    const started = clock.now();
+    if (this.#changed === 0) this.#started = started;
+    let taken: Dirty | undefined, result: CycleResult;
     try {
+      if (this.guard.begin()) dirty.addAll();
+      taken = dirty.take(started);
       result = await runCycle(taken, this.#cycleDeps);
     } catch (error) {
-      dirty.giveBack(taken);
-      throw error;
+      if (taken) dirty.giveBack(taken);
+      if (!(error instanceof SourceGoneError)) throw error;
+      this.guard.missing(error);
+      this.#lookAt = clock.now() + ROOT_LOOK_MS;
+      return undefined;
     }
     this.#changed += result.changed;
-    this.#lookedAt(taken);
+    if (result.interrupted) dirty.addAll();
+    else this.#lookedAt(taken);
+    this.guard.end(taken.all && !result.interrupted && result.rootRead);
+    this.#lookAgain(taken, clock.now() - started);
     if (result.refused.size > 0) {
       // What else came to be otherwise with what failed; that itself is tried again at its own pace.
       for (const path of await this.levelIndex(await this.remote.prove())) {
@@ -163,7 +188,8 @@ export class Session {
     const { clock, dirty, signal } = this.deps;
     for (let look = 1; !signal.aborted; look++) {
       const result = await this.cycle();
-      const more = result.later.size > 0 || this.index.racy(1).length > 0;
+      if (!result) return 3;
+      const more = result.interrupted || result.later.size > 0 || this.index.racy(1).length > 0;
       if (!more) break;
       if (look === ONCE_LOOKS) {
         const restless = [...result.later.keys()].map((path) => [path, RESTLESS] as const);
@@ -175,10 +201,10 @@ export class Session {
       dirty.addPaths(result.later.keys());
       this.#addRacy();
     }
-    const problems = this.problems.size;
+    const isClean = this.problems.size === 0 && !this.guard.holds;
     const verified = await this.remote.prove() === this.index.rootHash();
     this.#tellSynced(verified);
-    return problems === 0 && verified ? 0 : 3;
+    return isClean && verified ? 0 : 3;
   }
 
   /** Until the connection ends. @throws {DisconnectedError} */
@@ -192,17 +218,37 @@ export class Session {
         dirty.addAll();
         fullScanAt = this.#nextFullScan();
       }
-      const due = Math.min(dirty.dueAt(), fullScanAt);
+      const isAnswered = now >= this.guard.askAt && this.guard.isAnswered();
+      const isLook = now >= this.#lookAt;
+      if (isAnswered || isLook) dirty.addAll();
+      if (isLook) this.#lookAt = Infinity;
+      // What is not there cannot be looked at, however much of it is dirty.
+      const dirtyAt = isLook ? now : this.guard.isMissing ? Infinity : dirty.dueAt();
+      const due = Math.min(dirtyAt, this.#lookAt, fullScanAt, this.guard.askAt);
       if (due > now) {
         const waiting = new AbortController();
         await Promise.race([clock.sleep(due - now, AbortSignal.any([signal, waiting.signal])), dirty.added()]);
         waiting.abort();
         continue;
       }
-      await this.cycle();
-      this.#tellIfLevel();
+      if (await this.cycle()) this.#tellIfLevel();
     }
     throw this.remote.error ?? new DisconnectedError("stopped");
+  }
+
+  /** What is held is known in full only by a look at everything, which comes a while after whatever was found since the last. */
+  #lookAgain({ all }: Dirty, tookMs: number): void {
+    const { clock } = this.deps;
+    if (all) this.#lookMs = tookMs;
+    if (all || !this.guard.holds || this.#lookAt !== Infinity) return;
+    this.#lookAt = clock.now() + Math.max(HELD_LOOK_MS, this.#lookMs / HELD_LOOK_SHARE);
+  }
+
+  /** Tells the server something; where the connection is over, the next one tells it again. */
+  #tell(message: ClientMessage): void {
+    if (this.remote.error) return;
+    this.remote.send(message);
+    this.remote.flush().catch(() => {});
   }
 
   /** From a full scan on, the index knows of all entries what the options ask for. */
@@ -224,7 +270,8 @@ export class Session {
     }
     this.#refusedOnce.clear();
     for (const path of result.refused.keys()) this.#refusedOnce.add(path);
-    const looked = (path: RelPath) => taken.all || taken.paths.has(path) && !result.later.has(path);
+    const looked = (path: RelPath) =>
+      !result.interrupted && (taken.all || taken.paths.has(path) && !result.later.has(path));
     for (const [path, ms] of this.problems.update(found, looked)) dirty.addLater(path, now + ms);
     if (this.options.once) return;
     for (const [path, at] of result.later) dirty.addLater(path, at);
@@ -258,6 +305,7 @@ export class Session {
       sent,
       elapsedMs: clock.now() - this.#started,
       problems: this.problems.size,
+      held: this.guard.held,
       verified,
     });
     this.#changed = 0;
@@ -267,6 +315,11 @@ export class Session {
   #nextFullScan(): number {
     return this.deps.clock.now() + FULL_SCAN_MS * (0.75 + this.deps.prng() / 2);
   }
+}
+
+/** The name of the source that the mirror was last in step with, if that was another one: by its id and by its name. */
+function otherSource({ sourceId, source }: Introduction, { lastId, lastSource }: Welcome): string | undefined {
+  return lastId === "" || lastId === sourceId || lastSource === source ? undefined : lastSource;
 }
 
 /**

@@ -8,12 +8,15 @@ import type { FileTree } from "../core/fs.ts";
 import { runEngine } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { Link } from "../core/link.ts";
+import type { MaxDelete } from "../core/options.ts";
 import { describeFs, openAccounts, openSource } from "../core/open_fs.ts";
 import { ID_FILE, INDEX_FILE, type RelPath } from "../core/path.ts";
 import { random, randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { DirtySet } from "./dirty.ts";
+import { HeldFiles } from "./held_files.ts";
 import { RememberedTree } from "./remembered.ts";
+import { sourceIdIn } from "./source_id.ts";
 import { relative } from "./watch.ts";
 import { Engine } from "./engine.ts";
 
@@ -33,6 +36,7 @@ export interface ClientStart {
   readonly exclude: readonly string[];
   readonly xattrs: boolean;
   readonly numericIds: boolean;
+  readonly maxDelete: MaxDelete;
   readonly everyChange: boolean;
 }
 
@@ -61,19 +65,20 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
       signal.addEventListener("abort", () => reject(new DisconnectedError("stopped")), { once: true });
       side.request("dial");
     });
-  const { source, server, once, updatemaxMs, everyChange, dryRun, xattrs } = start;
+  const { source, server, once, updatemaxMs, everyChange, dryRun, xattrs, maxDelete, state } = start;
   const layer = openSource(start.dir);
   side.emit({ event: "detail", message: describeFs(layer) });
   const { fs, accounts } = remembering(layer, start);
-  const indexFile = (mirrorId: string) => `${start.state}/${mirrorId}.sqlite`;
+  const indexFile = (mirrorId: string) => `${state}/${mirrorId}.sqlite`;
   const engine = new Engine({
-    source: { source, sourceId: randomId(), dryRun },
+    source: { source, sourceId: sourceIdIn(state, randomId), dryRun },
     server,
     once,
     updatemaxMs,
     everyChange,
     rules: new IgnoreRules(start.exclude),
     xattrs,
+    maxDelete,
   }, {
     fs,
     accounts,
@@ -85,6 +90,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
     openIndex: (mirrorId) => new TreeIndex(indexFile(mirrorId)),
     removeIndex: (mirrorId) => removeDatabase(indexFile(mirrorId)),
+    heldRecords: (mirrorId) => new HeldFiles(state, mirrorId),
     signal: side.signal,
   });
   return engine.run();

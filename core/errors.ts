@@ -63,6 +63,11 @@ export class ReplacedError extends ProblemError {
   }
 }
 
+/** The source is not there, or cannot be looked at: nothing is known of what is in it. */
+export class SourceGoneError extends ProblemError {
+  override name = "SourceGoneError";
+}
+
 /** Whether an error is one path's own: everything that the file system says, and our own problems. */
 export function isOfPath(error: unknown): boolean {
   if (error instanceof DisconnectedError || error instanceof RefusedError || error instanceof ProtocolError) {

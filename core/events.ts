@@ -6,6 +6,36 @@ import type { Kind } from "./types.ts";
 /** How a path changed. */
 export type ChangeKind = "create" | "update" | "delete" | "move" | "metadata";
 
+/**
+ * Why deletions are held: more than `--max-delete` allows; the source is another directory on another device than before, or is
+ * missing; another source pushed to this mirror before.
+ */
+export const HELD_REASONS = ["too many", "another directory", "another source", "missing"] as const;
+export type HeldReason = typeof HELD_REASONS[number];
+
+/** What is held: counts are of entries. */
+export interface Held {
+  /** Name of the source, "host:/path". */
+  readonly source: string;
+  readonly reason: HeldReason;
+  /** What is wrong with a source that is missing; of another source, the one before. */
+  readonly detail: string;
+  /** Entries that would be removed, with all that is below directories. */
+  readonly deleted: number;
+  /** Files that would become empty. */
+  readonly emptied: number;
+  /** Entries whose content would be another source's. */
+  readonly replaced: number;
+  /** Entries in the mirror. */
+  readonly entries: number;
+  /** Up to five of the paths. */
+  readonly sample: readonly string[];
+}
+
+/** How it came that nothing is held any more: approved of; nothing is missing now; within `--max-delete` now. */
+export const RELEASES = ["approved", "back", "allowed"] as const;
+export type Release = typeof RELEASES[number];
+
 /** One thing that happened. Byte counts are bytes, times are ms. */
 export type SyncEvent =
   /** Server: ready. `address` is "host:port" as a client would write it; `open` = reachable by anyone, unprotected. */
@@ -41,8 +71,15 @@ export type SyncEvent =
     sent: number;
     elapsedMs: number;
     problems: number;
+    /** Entries that are held. */
+    held: number;
     verified: boolean;
   }
+  /** The brake: nothing is deleted until it is approved of or over. Said once, and again when it is twice as much. */
+  | { event: "held" } & Held
+  | { event: "released"; source: string; how: Release }
+  /** `dirsync approve`: what was held is approved of, for one mirror; null if nothing is held. */
+  | { event: "approved"; dir: string; held: Held | null }
   /** Client, dry run: the changes told are all that would be made. */
   | { event: "planned"; changes: number; problems: number }
   | { event: "problem"; path: string; message: string }

@@ -3,6 +3,15 @@
 /** The id of a mirror. */
 export const MIRROR_ID = "mirror id";
 
+/** On the client: what the root of the source was when the mirror was last in step with it (client/source_root.ts). */
+export const SOURCE_ROOT = "source root";
+
+/** On the client: that deletions are held, and how many went just before. */
+export const HELD = "held";
+
+/** On the server: the id and the name of the source that the mirror was last in step with. */
+export const SOURCE_ID = "source id", SOURCE_NAME = "source name";
+
 /** What the source calls its user with this number. */
 export function userFact(uid: number): string {
   return `user ${uid}`;

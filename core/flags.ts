@@ -1,7 +1,7 @@
 // Every option of every command, in one table: what parsing and help (and later completions and man page) are made of.
 
 /** The commands. */
-export const COMMANDS = ["server", "client"] as const;
+export const COMMANDS = ["server", "client", "approve"] as const;
 /** A command. */
 export type CommandName = typeof COMMANDS[number];
 
@@ -19,7 +19,7 @@ export interface Flag {
   readonly help: string;
 }
 
-const BOTH = ["server", "client"] as const;
+const ALL = COMMANDS;
 
 /** Every option there is, in the order of the help. */
 export const FLAGS: readonly Flag[] = [
@@ -81,8 +81,11 @@ export const FLAGS: readonly Flag[] = [
     commands: ["client"],
     name: "max-delete",
     value: "N|P%",
-    help: "the most entries, or percent of all, that may be deleted at once. Accepted; the brake itself comes in a " +
-      "later version",
+    default: "50%",
+    help:
+      "hold back and ask when more entries than this, or more percent of at least 100 entries, would be deleted or " +
+      "become empty within a minute. 0: always, 100%: never; a source that is missing, unmounted or another one is held " +
+      "whatever this says",
   },
   {
     commands: ["client"],
@@ -94,11 +97,11 @@ export const FLAGS: readonly Flag[] = [
     name: "numeric-ids",
     help: "owners and groups go by their numbers (default: by name where both machines know it, else by number)",
   },
-  { commands: BOTH, name: "json", help: "print events on stdout, one JSON object a line" },
-  { commands: BOTH, name: "quiet", help: "print only what is wrong" },
-  { commands: BOTH, name: "verbose", help: "print more: every path, and details" },
+  { commands: ALL, name: "json", help: "print events on stdout, one JSON object a line" },
+  { commands: ALL, name: "quiet", help: "print only what is wrong" },
+  { commands: ALL, name: "verbose", help: "print more: every path, and details" },
   {
-    commands: ["client"],
+    commands: ["client", "approve"],
     name: "state",
     value: "DIR",
     help: "where dirsync keeps its own notes (default: the user's state folder)",
@@ -115,6 +118,6 @@ export const FLAGS: readonly Flag[] = [
     name: "no-fsync",
     help: "do not wait for the disk: faster, but a power cut may lose the latest changes",
   },
-  { commands: BOTH, name: "help", short: "h", help: "print this" },
-  { commands: BOTH, name: "version", help: "print the version" },
+  { commands: ALL, name: "help", short: "h", help: "print this" },
+  { commands: ALL, name: "version", help: "print the version" },
 ];

@@ -35,7 +35,19 @@ What the lines mean:
   + new   ~ changed   - removed   > moved   = time or permissions only
 
 Ctrl+C ends it. Exit status: 0 done, 1 cannot start, 2 wrong usage,
-3 done but some paths could not be mirrored (--once).`,
+3 done but some paths could not be mirrored, or deletions are held (--once).`,
+  },
+  approve: {
+    operand: "DIR",
+    about: `Lets the client of DIR do what it holds: deletions that are more than
+--max-delete allows, or of a source that is another one than before. Exactly
+what is held now is approved of, and no more; a client that runs goes on within
+a second, another at its next start. Run it on the client's machine.`,
+    after: `Example:
+  dirsync approve ./project
+
+Exit status: 0 approved or nothing held, 1 no client has mirrored DIR from here,
+2 wrong usage.`,
   },
 };
 
@@ -45,6 +57,7 @@ export const OVERVIEW = `dirsync keeps an exact mirror of a directory, on this m
 Usage:
   dirsync server [DIR]    hold the mirror; run it where the copy shall be
   dirsync client DIR      watch DIR and keep the mirror equal to it
+  dirsync approve DIR     let the client of DIR do the deletions that it holds
 
 Try it in two terminals:
   dirsync server ./mirror

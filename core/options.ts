@@ -37,7 +37,7 @@ export interface ServerOptions {
   readonly fsync: boolean;
 }
 
-/** A limit of deletions: a number of entries, or a percentage (0..100) of all entries. */
+/** A limit of deletions (client/brake.ts): a number of entries, or a percentage (0..100) of all entries. */
 export type MaxDelete = { readonly entries: number } | { readonly percent: number };
 
 /** Options of `dirsync client`. */
@@ -54,7 +54,7 @@ export interface ClientOptions {
   readonly exclude: readonly string[];
   /** Bytes a second. */
   readonly bwlimit?: number;
-  readonly maxDelete?: MaxDelete;
+  readonly maxDelete: MaxDelete;
   /** Extended attributes and access control lists too. */
   readonly xattrs: boolean;
   /** Owners go by their numbers, not by their names. */
@@ -65,10 +65,20 @@ export interface ClientOptions {
   readonly fsync: boolean;
 }
 
+/** Options of `dirsync approve`. */
+export interface ApproveOptions {
+  /** The source, as given. */
+  readonly dir: string;
+  readonly output: OutputOptions;
+  /** Folder for private state, instead of the user's state folder. */
+  readonly state?: string;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "server"; readonly options: ServerOptions }
   | { readonly command: "client"; readonly options: ClientOptions }
+  | { readonly command: "approve"; readonly options: ApproveOptions }
   | { readonly command: "help"; readonly text: string }
   | { readonly command: "version" };
 
@@ -103,6 +113,8 @@ export function parseCommandLine(args: readonly string[]): Command {
       return { command: first, options: serverOptions(given) };
     case "client":
       return { command: first, options: clientOptions(given) };
+    case "approve":
+      return { command: first, options: approveOptions(given) };
   }
 }
 
@@ -127,7 +139,9 @@ function withoutCommand(first: string, rest: readonly string[]): Command {
 
 function unknownCommand(text: string): UsageError {
   const close = closest(text, COMMANDS);
-  const hint = close ? `did you mean "${close}"?` : "the commands are: dirsync server [DIR], dirsync client DIR";
+  const hint = close
+    ? `did you mean "${close}"?`
+    : "the commands are: dirsync server [DIR], dirsync client DIR, dirsync approve DIR";
   return new UsageError(`Unknown command "${text}"; ${hint}`);
 }
 
@@ -143,12 +157,21 @@ function serverOptions(given: Arguments): ServerOptions {
   };
 }
 
+function approveOptions(given: Arguments): ApproveOptions {
+  const { output, state } = commonOptions(given);
+  return { dir: sourceOf(given), output, ...(state !== undefined && { state }) };
+}
+
+/** The source, which must be named. */
+function sourceOf(given: Arguments): string {
+  const dir = operandOf(given), { command } = given;
+  if (dir !== undefined) return dir;
+  throw new UsageError(`Which directory? Write dirsync ${command} DIR; dirsync ${command} --help tells more`);
+}
+
 function clientOptions(given: Arguments): ClientOptions {
-  const dir = operandOf(given);
-  if (dir === undefined) {
-    throw new UsageError("Which directory? Write dirsync client DIR; dirsync client --help tells more");
-  }
-  const updatemax = valueOf(given, "updatemax"), maxDelete = valueOf(given, "max-delete");
+  const dir = sourceOf(given);
+  const updatemax = valueOf(given, "updatemax");
   const dryRun = given.values.has("dry-run");
   return {
     dir,
@@ -157,7 +180,7 @@ function clientOptions(given: Arguments): ClientOptions {
     once: dryRun || given.values.has("once"),
     dryRun,
     exclude: given.values.get("exclude") ?? [],
-    ...(maxDelete !== undefined && { maxDelete: parseMaxDelete(maxDelete) }),
+    maxDelete: parseMaxDelete(valueOf(given, "max-delete")!),
     xattrs: given.values.has("xattrs"),
     numericIds: given.values.has("numeric-ids"),
     ...commonOptions(given),

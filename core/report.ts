@@ -4,7 +4,7 @@
 // status, stays below them and is rewritten in place. No text that came from elsewhere gets out unescaped.
 
 import type { Clock } from "./clock.ts";
-import type { ChangeKind, Emit, SyncEvent } from "./events.ts";
+import type { ChangeKind, Emit, Held, HeldReason, Release, SyncEvent } from "./events.ts";
 import type { OutputOptions } from "./options.ts";
 import { escapeJson, escapeText, formatAmount, formatBytes, formatCount, formatDuration } from "./text.ts";
 
@@ -88,7 +88,8 @@ function createJsonReport({ output, write, clock }: ReportOptions): Report {
 
 /** Whether --quiet lets it through. */
 function isTrouble({ event }: SyncEvent): boolean {
-  return event === "problem" || event === "solved" || event === "warning" || event === "waiting";
+  return event === "problem" || event === "solved" || event === "warning" || event === "waiting" ||
+    event === "held" || event === "released";
 }
 
 /** Lines for a person. */
@@ -101,6 +102,8 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
   let drawnAt = -Infinity;
   /** When plain progress was last told, or when what it is about began. */
   let toldAt: number | undefined;
+  /** Whether it is the source's machine, not the mirror's. */
+  let here = true;
   /** Whether nothing has been told to be in step since the connection was made. */
   let isFirstSync = true;
 
@@ -150,6 +153,7 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
   function emit(event: SyncEvent): void {
     switch (event.event) {
       case "listening":
+        here = false;
         for (const line of listeningLines(event)) say(line);
         if (!event.loopback) complain(openWarning(event));
         return;
@@ -180,7 +184,7 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
         return say(changesText(event));
       case "synced":
         endProgress();
-        if (isFirstSync || event.changed > 0 || event.problems > 0 || output.verbose) {
+        if (isFirstSync || event.changed > 0 || event.problems > 0 || event.held > 0 || output.verbose) {
           say(syncedText(event, output.verbose));
         }
         isFirstSync = false;
@@ -194,6 +198,18 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
         return complain(`problem: ${shownPath(event.path)}: ${escapeText(event.message)}`);
       case "solved":
         if (told.delete(event.path)) complain(`solved: ${shownPath(event.path)}`);
+        return;
+      case "held":
+        endProgress();
+        for (const line of heldLines(event, here)) complain(line);
+        return;
+      case "released":
+        return complain(`released: ${escapeText(event.source)}: ${RELEASED[event.how]}`);
+      case "approved":
+        endProgress();
+        if (!event.held) return say(`nothing is held for ${escapeText(event.dir)}`);
+        say(`approved: ${lossText(event.held)}; a client that runs does it within a second, another at its next start`);
+        for (const line of sampleLines(event.held)) say(line);
         return;
       case "warning":
         return complain(`warning: ${escapeText(event.message)}`);
@@ -232,6 +248,51 @@ function openWarning({ address, insecure }: Extract<SyncEvent, { event: "listeni
       "  In a network that you trust: --insecure says that you know.";
 }
 
+const RELEASED: Record<Release, string> = {
+  approved: "approved; what was held is done now",
+  back: "nothing is missing any more; it goes on",
+  allowed: "--max-delete allows it; what was held is done now",
+};
+
+/** What the brake holds and why, and what to do about it. `isHere`: on the machine of the source. */
+function heldLines(held: Held, isHere: boolean): string[] {
+  const source = escapeText(held.source), at = source.indexOf(":");
+  const host = source.slice(0, at), dir = source.slice(at + 1);
+  const who = isHere ? "" : `${source}: `;
+  if (held.reason === "missing") {
+    return [
+      `held: ${who}the source ${dir} cannot be looked at: ${escapeText(held.detail)}.`,
+      "  Nothing is deleted. It goes on by itself once the source is there again.",
+    ];
+  }
+  const on = isHere ? "" : `on ${host}: `;
+  const approve = `dirsync approve ${/^[\w./:@%+-]+$/.test(dir) ? dir : `"${dir}"`}`;
+  return [
+    `held: ${who}${WHY_HELD[held.reason](escapeText(held.detail))}: ${lossText(held)} of the ${
+      formatAmount(held.entries, "entry", "entries")
+    } in the mirror.`,
+    ...sampleLines(held),
+    "  The mirror keeps them; all else goes on. If that is not what you want: bring them back, and it goes on by itself.",
+    `  If it is: ${on}${approve}${held.reason === "too many" ? ", or start the client with another --max-delete" : ""}`,
+  ];
+}
+
+const WHY_HELD: Record<Exclude<HeldReason, "missing">, (detail: string) => string> = {
+  "too many": () => "this would delete more than is allowed at once",
+  "another directory": () => "the source is another directory than it was (is its drive mounted?)",
+  "another source": (name) => `the mirror was made from ${name}, this is another source`,
+};
+
+/** How many entries would be lost, by kind. */
+function lossText({ deleted, emptied, replaced }: Held): string {
+  const parts = [[deleted, "to delete"], [emptied, "to make empty"], [replaced, "to replace"]] as const;
+  return parts.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`).join(", ");
+}
+
+function sampleLines({ sample }: Held): string[] {
+  return sample.map((path) => `    ${shownPath(path)}`);
+}
+
 /** A path as it is shown: the root as ".". */
 function shownPath(path: string): string {
   return path === "" ? "." : escapeText(path);
@@ -262,7 +323,11 @@ function changesText(event: Extract<SyncEvent, { event: "changes" }>): string {
 
 /** The mirror is as it should be, or as near as it can get. */
 function syncedText(event: Extract<SyncEvent, { event: "synced" }>, verbose: boolean): string {
-  const but = event.problems > 0 ? ` but for ${formatAmount(event.problems, "path")} with a problem` : "";
+  const rest = [
+    ...(event.problems > 0 ? [`${formatAmount(event.problems, "path")} with a problem`] : []),
+    ...(event.held > 0 ? [`${formatAmount(event.held, "entry", "entries")} held`] : []),
+  ];
+  const but = rest.length > 0 ? ` but for ${rest.join(" and ")}` : "";
   const done = event.changed > 0
     ? `${formatCount(event.changed)} changed, ${formatBytes(event.sent)} sent in ${formatDuration(event.elapsedMs)}`
     : `nothing to send, ${formatDuration(event.elapsedMs)}`;

@@ -16,6 +16,11 @@ export function stateFolder(env: (name: string) => string | undefined, windows: 
   throw new Error("there is no state folder for this user; name one with --state DIR");
 }
 
+/** The folder that the user wants, or the one by custom. @throws {Error} If there is none. */
+export function stateFolderOf(wanted: string | undefined): string {
+  return wanted ?? stateFolder((name) => Deno.env.get(name), Deno.build.os === "windows");
+}
+
 /** The folder of one source within it. */
 export function sourceFolder(folder: string, source: string): string {
   return `${folder}/${createHash("sha256").update(source).digest("hex").slice(0, 16)}`;

@@ -143,8 +143,10 @@ export class TreeIndex implements Disposable {
     return (this.#prepare("SELECT value FROM fact WHERE key = ?").get(key) as [string] | undefined)?.[0];
   }
 
-  setFact(key: string, value: string): void {
-    this.#prepare("INSERT OR REPLACE INTO fact VALUES (?, ?)").run(key, value);
+  /** Notes a fact; with undefined it is forgotten. */
+  setFact(key: string, value: string | undefined): void {
+    if (value === undefined) this.#prepare("DELETE FROM fact WHERE key = ?").run(key);
+    else this.#prepare("INSERT OR REPLACE INTO fact VALUES (?, ?)").run(key, value);
   }
 
   forgetFact(key: string): void {
@@ -159,6 +161,14 @@ export class TreeIndex implements Disposable {
   /** How many bytes the files have that an entry is or holds. */
   bytesIn(id: number): number {
     return this.#number(BYTES, id);
+  }
+
+  /** How many entries an entry is with all that is below it. */
+  size(id: number): number {
+    const count =
+      "WITH RECURSIVE tree (id) AS (VALUES (?) UNION ALL SELECT entry.id FROM entry JOIN tree ON parent = tree.id) " +
+      "SELECT count(*) FROM tree";
+    return Number((this.#prepare(count).get(id) as unknown as [bigint])[0]);
   }
 
   get(id: number): Node | undefined {

@@ -7,6 +7,7 @@
 
 import { Reader, Writer } from "./codec.ts";
 import { PathError, ProtocolError } from "./errors.ts";
+import { type Held, HELD_REASONS, type Release, RELEASES } from "./events.ts";
 import {
   MAX_ASKED,
   MAX_AVERAGE,
@@ -24,9 +25,11 @@ import { parsePath, type RelPath } from "./path.ts";
 import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 /** What the HTTP upgrade asks for. */
 export const UPGRADE_PROTOCOL = "dirsync";
+/** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
+const MAX_SAMPLE_LENGTH = 1000;
 /** Where it asks. */
 export const UPGRADE_PATH = "/dirsync";
 
@@ -102,13 +105,22 @@ export type ClientMessage =
   | { type: "remove"; path: RelPath }
   | { type: "drop"; slot: number }
   | { type: "commit" }
+  /** The mirror is in step with this source, or as near as it gets, and nothing is held: it is this source's now. */
+  | { type: "adopt" }
+  /** Deletions are held (the brake); so that people on the server's side learn of it. */
+  | { type: "held" } & Omit<Held, "source">
+  /** Nothing is held any more. */
+  | { type: "released"; how: Release }
   /** What is the mirror's root hash? */
   | { type: "prove" }
   | { type: "ping" };
 
 /** What the server sends. */
 export type ServerMessage =
-  /** `holdsContent`: whether it is worth asking for chunks; `average`: the size of chunks it would like, 0 = no wish. */
+  /**
+   * `holdsContent`: whether it is worth asking for chunks; `average`: the size of chunks it would like, 0 = no wish;
+   * `lastId` and `lastSource`: id and name of the source that the mirror was last in step with, "" if none was.
+   */
   | {
     type: "welcome";
     features: string[];
@@ -117,6 +129,8 @@ export type ServerMessage =
     root: Digest;
     holdsContent: boolean;
     average: number;
+    lastId: string;
+    lastSource: string;
   }
   | { type: "refuse"; message: string; retry: boolean }
   /** Still at work on an answer; may come at any time, and says only that. */
@@ -163,6 +177,9 @@ const CLIENT_TYPES = [
   "base",
   "sketch",
   "patch",
+  "adopt",
+  "held",
+  "released",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
 const SERVER_TYPES = [
   "welcome",
@@ -272,7 +289,9 @@ function writeBody(out: Writer, m: Message): void {
       out.text(m.mirrorId);
       out.digest(m.root);
       out.u8(m.holdsContent ? 1 : 0);
-      return out.uint(m.average);
+      out.uint(m.average);
+      out.text(m.lastId);
+      return out.text(m.lastSource);
     case "refuse":
       out.text(m.message);
       return out.u8(m.retry ? 1 : 0);
@@ -299,7 +318,15 @@ function writeBody(out: Writer, m: Message): void {
       return out.raw(m.prints);
     case "proof":
       return out.digest(m.root);
+    case "held":
+      out.u8(HELD_REASONS.indexOf(m.reason));
+      for (const count of [m.deleted, m.emptied, m.replaced, m.entries]) out.uint(count);
+      out.text(m.detail);
+      return writeTexts(out, m.sample.filter((path) => path.length < MAX_SAMPLE_LENGTH));
+    case "released":
+      return out.u8(RELEASES.indexOf(m.how));
     case "fileAbort":
+    case "adopt":
     case "commit":
     case "prove":
     case "ping":
@@ -484,7 +511,24 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
       return { type, path: readPath(read) };
     case "drop":
       return { type, slot: read.uint(MAX_STEPS) };
+    case "held": {
+      const reason = readOneOf(read, HELD_REASONS);
+      const [deleted, emptied, replaced, entries] = [read.uint(), read.uint(), read.uint(), read.uint()];
+      return {
+        type,
+        reason,
+        deleted,
+        emptied,
+        replaced,
+        entries,
+        detail: read.text(),
+        sample: readTexts(read),
+      };
+    }
+    case "released":
+      return { type, how: readOneOf(read, RELEASES) };
     case "fileAbort":
+    case "adopt":
     case "commit":
     case "prove":
     case "ping":
@@ -503,6 +547,8 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
         root: read.digest(),
         holdsContent: readFlag(read),
         average: read.uint(MAX_AVERAGE),
+        lastId: read.text(),
+        lastSource: read.text(),
       };
     case "refuse":
       return { type, message: read.text(), retry: readFlag(read) };
@@ -598,6 +644,12 @@ function readEntryOf<K extends Entry["kind"]>(read: Reader, kind: K): Entry & { 
   const entry = readEntry(read);
   if (entry.kind !== kind) throw new ProtocolError(`Expected a ${kind}, got a ${entry.kind}`);
   return entry as Entry & { kind: K };
+}
+
+function readOneOf<T>(read: Reader, all: readonly T[]): T {
+  const one = all[read.u8()];
+  if (one === undefined) throw new ProtocolError("A number stands for nothing");
+  return one;
 }
 
 function readTexts(read: Reader): string[] {

@@ -6,6 +6,7 @@ import { Writer } from "../core/codec.ts";
 import { isDamaged } from "../core/database.ts";
 import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
+import { SOURCE_ID, SOURCE_NAME } from "../core/facts.ts";
 import { NO_ID } from "../core/fs.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
@@ -123,12 +124,14 @@ class Session {
     this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, { fsync, name: mirror.newId() });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks();
-    this.#answer({ type: "welcome", features: [], mirror: name, mirrorId: id, root, holdsContent, average });
+    const lastId = index.fact(SOURCE_ID) ?? "", lastSource = index.fact(SOURCE_NAME) ?? "";
+    const own = { features: [], mirror: name, mirrorId: id, root, lastId, lastSource };
+    this.#answer({ type: "welcome", ...own, holdsContent, average });
     await this.#flush();
     this.#patienceMs = PEER_SILENCE_MS;
     do {
       for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) {
-        const work = this.#handle(readClientMessage(frame), hello.dryRun);
+        const work = this.#handle(readClientMessage(frame), hello);
         if (work) await work;
       }
       await this.#flush();
@@ -172,10 +175,10 @@ class Session {
   }
 
   /** @returns A promise only where there is something to wait for. */
-  #handle(message: ClientMessage, dryRun: boolean): Promise<void> | void {
-    const { mirror } = this.#deps;
+  #handle(message: ClientMessage, hello: ClientMessage & { type: "hello" }): Promise<void> | void {
+    const { mirror, emit } = this.#deps;
     const stage = this.#stage!;
-    if (dryRun && !HARMLESS.has(message.type)) {
+    if (hello.dryRun && !HARMLESS.has(message.type)) {
       throw new ProtocolError("A dry run changes nothing");
     }
     switch (message.type) {
@@ -189,6 +192,15 @@ class Session {
         return this.#answer({ type: "holds", bits: this.#holds(message.digests) });
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
+      case "adopt":
+        mirror.index.setFact(SOURCE_ID, hello.sourceId);
+        return mirror.index.setFact(SOURCE_NAME, hello.source);
+      case "held": {
+        const { type, ...held } = message;
+        return emit({ event: type, ...held, source: hello.source });
+      }
+      case "released":
+        return emit({ event: message.type, source: hello.source, how: message.how });
       case "names":
         return mirror.learn(message.users, message.groups);
       case "xattrs":

@@ -45,8 +45,13 @@ Deno.test("parseCommandLine() fills in the defaults", () => {
     numericIds: false,
     dryRun: false,
     exclude: [],
+    maxDelete: { percent: 50 },
     output: PLAIN,
     fsync: true,
+  });
+  assertEquals(parseCommandLine(["approve", "src", "--state", "/s"]), {
+    command: "approve",
+    options: { dir: "src", output: PLAIN, state: "/s" },
   });
 });
 
@@ -152,7 +157,10 @@ Deno.test("parseCommandLine() reads numbers", () => {
 Deno.test("parseCommandLine() says in one line what is wrong and what to do", () => {
   const table: [string[], string][] = [
     [["serve"], `Unknown command "serve"; did you mean "server"?`],
-    [["./dir"], `Unknown command "./dir"; the commands are: dirsync server [DIR], dirsync client DIR`],
+    [
+      ["./dir"],
+      `Unknown command "./dir"; the commands are: dirsync server [DIR], dirsync client DIR, dirsync approve DIR`,
+    ],
     [["constructor"], `Unknown command "constructor"`],
     [["help", "x"], `Unknown command "x"`],
     [[""], `Unknown command ""`],
@@ -210,6 +218,8 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["client", "d", "-s", "http://me:pw@nas"], `write only http://HOST:PORT/`],
     [["client", "d", "-s", "http://nas?"], `write only http://HOST:PORT/`],
     [["client", "d", "-s", "http://"], `it names no host`],
+    [["approve"], `Which directory? Write dirsync approve DIR`],
+    [["approve", "d", "--once"], `Option "--once" belongs to dirsync client`],
     [["client", "d", "-u", "-1"], `Cannot use --updatemax "-1": it must be a number of seconds from 0 to 86400`],
     [["client", "d", "-u", "soon"], `Cannot use --updatemax "soon"`],
     [["client", "d", "-u", "1e3"], `Cannot use --updatemax`],
@@ -278,7 +288,9 @@ Deno.test("help and version are answered wherever they are asked for", () => {
 });
 
 Deno.test("help fits 80 columns, holds every option of its command and no other", () => {
-  for (const line of [help(), help("help", "server"), help("help", "client")].join("").split("\n")) {
+  for (
+    const line of [help(), help("help", "server"), help("help", "client"), help("help", "approve")].join("").split("\n")
+  ) {
     assert(line.length <= 80 && line === line.trimEnd(), line);
   }
   for (const command of ["server", "client"] as const) {
@@ -295,7 +307,7 @@ Deno.test("help fits 80 columns, holds every option of its command and no other"
 });
 
 Deno.test("the examples of the help are command lines that work", () => {
-  const lines = [help(), help("help", "server"), help("help", "client")].join("").split("\n");
+  const lines = [help(), help("help", "server"), help("help", "client"), help("help", "approve")].join("").split("\n");
   const examples = lines.map((line) => /^ {2}dirsync ((?:\S| (?! ))+)/.exec(line)?.[1]).filter((text) =>
     text !== undefined
   );

@@ -62,6 +62,7 @@ const SYNCED = {
   sent: 83.2e6,
   elapsedMs: 1500,
   problems: 0,
+  held: 0,
   verified: true,
 } as const;
 const PROBLEM = { event: "problem", path: "a/b", message: "permission denied" } as const;

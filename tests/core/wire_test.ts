@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Writer } from "../../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import { FrameReader } from "../../core/frame_reader.ts";
+import { HELD_REASONS, RELEASES } from "../../core/events.ts";
 import { NO_ID } from "../../core/fs.ts";
 import { MAX_MESSAGE_BYTES } from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
@@ -102,7 +103,18 @@ const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("unpark"), slot, below: path, to: path }),
   fc.record({ type: type("remove"), path }),
   fc.record({ type: type("drop"), slot }),
-  ...(["fileAbort", "commit", "prove", "ping"] as const).map((name) => fc.record({ type: type(name) })),
+  fc.record({
+    type: type("held"),
+    reason: fc.constantFrom(...HELD_REASONS),
+    detail: text,
+    deleted: size,
+    emptied: size,
+    replaced: size,
+    entries: size,
+    sample: fc.array(path, { maxLength: 5 }),
+  }),
+  fc.record({ type: type("released"), how: fc.constantFrom(...RELEASES) }),
+  ...(["fileAbort", "commit", "prove", "ping", "adopt"] as const).map((name) => fc.record({ type: type(name) })),
 );
 const serverMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
@@ -113,6 +125,8 @@ const serverMessage: fc.Arbitrary<Message> = fc.oneof(
     root: digest,
     holdsContent: fc.boolean(),
     average: fc.integer({ min: 0, max: 256 << 10 }),
+    lastId: text,
+    lastSource: text,
   }),
   fc.record({ type: type("refuse"), message: text, retry: fc.boolean() }),
   fc.record({ type: type("listing"), dir, more: fc.boolean(), entries: fc.array(listed, { maxLength: 5 }) }),

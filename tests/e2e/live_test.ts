@@ -181,7 +181,7 @@ Deno.test("live: a second client is refused by name, and comes in when the first
 });
 
 Deno.test("live: many files made at once in fresh directories all arrive", async () => {
-  const { scene } = await liveScene();
+  const { scene } = await liveScene(() => {}, "--max-delete", "100%");
   await using _ = scene;
   for (let i = 0; i < 1000; i++) scene.write(`fresh/${i % 7}/${i % 50}/file ${i}`, `content ${i}`);
   await scene.level();

@@ -11,6 +11,9 @@ import { World } from "../support/world.ts";
 const SEEDS = seedCount(60);
 const FIRST = Number(Deno.env.get("SEED") ?? 1);
 
+/** These users delete whatever they like; the brake has a test of its own. */
+const OPTIONS = { xattrs: true, maxDelete: { percent: 100 } };
+
 function assertEqual(world: World, where: string): void {
   assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree(), where);
   const [mirror, source] = [world.mirror.lstat(ROOT)!, world.source.lstat(ROOT)!];
@@ -22,7 +25,7 @@ function assertEqual(world: World, where: string): void {
 Deno.test("client --once makes the mirror equal after any changes, whatever was there before", async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const random = seeded(seed);
-    using world = new World({ xattrs: true });
+    using world = new World(OPTIONS);
     for (let i = random(20); i > 0; i--) doSomething(world.mirror, random);
     for (let round = 0; round < 5; round++) {
       for (let i = random(25); i > 0; i--) {
@@ -41,7 +44,7 @@ Deno.test("client --once makes the mirror equal after any changes, whatever was 
 Deno.test("a live client makes the mirror equal once the source is quiet", async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const random = seeded(seed);
-    using world = new World({ xattrs: true, history: { days: seed % 3 === 0 ? 0 : 30 } });
+    using world = new World({ ...OPTIONS, history: { days: seed % 3 === 0 ? 0 : 30 } });
     const stop = world.live();
     await world.clock.pass(1000);
     for (let round = 0; round < 5; round++) {
@@ -74,7 +77,7 @@ Deno.test("whatever happens to the source while it is read, no file is torn, and
       watchedFs(fs, () => {
         if (often > 0 && random(often) === 0) act(world);
       });
-    using world: World = new World({ xattrs: true, wrapSource });
+    using world: World = new World({ ...OPTIONS, wrapSource });
     const stop = world.live();
     await world.clock.pass(1000);
     for (let round = 0; round < 5; round++) {
@@ -91,6 +94,38 @@ Deno.test("whatever happens to the source while it is read, no file is torn, and
       often = 0;
       await world.clock.pass(120_000);
       assertEqual(world, `seed ${seed}, round ${round}`);
+    }
+    assertEquals(await stop(), 0);
+  }
+});
+
+Deno.test("whatever the brake holds stays as it was until it is approved of; then the mirror is equal", async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS / 3; seed++) {
+    const random = seeded(seed);
+    using world = new World({ xattrs: true, maxDelete: { entries: random(4) } });
+    const stop = world.live();
+    await world.clock.pass(1000);
+    for (let round = 0; round < 5; round++) {
+      for (let i = random(25); i > 0; i--) {
+        world.dirty.addPaths(doSomething(world.source, random));
+        if (random(4) === 0) await world.clock.idle();
+        if (random(8) === 0) world.cut();
+        if (random(20) === 0) world.held.approve();
+      }
+      await world.clock.pass(120_000);
+      const where = `seed ${seed}, round ${round}`;
+      const { record } = world.held;
+      if (record) {
+        const { deleted, emptied } = record.held;
+        assert(deleted + emptied > 0, where);
+        const before = world.mirror.tree({ withoutPrivate: true });
+        await world.clock.pass(60_000);
+        assertEquals(world.mirror.tree({ withoutPrivate: true }), before, `${where}: held`);
+        world.held.approve();
+        await world.clock.pass(120_000);
+      }
+      assertEqual(world, where);
+      assertEquals(world.held.record, undefined, where);
     }
     assertEquals(await stop(), 0);
   }

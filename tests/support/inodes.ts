@@ -4,6 +4,7 @@ import type { Xattrs } from "../../core/fs.ts";
 
 /** What all kinds of entries have. */
 export interface Inode {
+  readonly dev: bigint;
   readonly ino: bigint;
   mode: number;
   uid: number;

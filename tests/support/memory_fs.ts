@@ -119,17 +119,22 @@ export class MemoryFs implements FileSystem {
   readonly #now: () => bigint;
   readonly #user: FsUser;
   readonly #root: DirNode;
-  #lastIno = 1n;
+  readonly #device: bigint;
+  #lastIno: bigint;
   /** Numbers of inodes that are gone: the next inodes get them, as on ext4 (but only where what is gone cannot come back). */
   readonly #freeInos: bigint[] = [];
 
   readonly #disk: Disk;
 
-  /** @param now The time, ns since the epoch. */
-  constructor(now: () => bigint, user = SUPERUSER, disk = steadyDisk) {
+  /**
+   * @param now The time, ns since the epoch.
+   * @param device Its number; roots of different devices have different inodes.
+   */
+  constructor(now: () => bigint, user = SUPERUSER, disk = steadyDisk, device = 1n) {
     this.#now = now;
     this.#user = user;
     this.#disk = disk;
+    this.#device = this.#lastIno = device;
     this.#root = { kind: "dir", children: new Map(), ...this.#inode(0o755) };
   }
 
@@ -359,7 +364,19 @@ export class MemoryFs implements FileSystem {
     const now = this.#now();
     const { uid, gid } = this.#user;
     const ino = this.#disk === steadyDisk && this.#freeInos.pop() || ++this.#lastIno;
-    return { ino, mode: mode & 0o7777, uid, gid, mtimeNs: now, ctimeNs: now, nlink: 1, open: 0, xattrs: new Map() };
+    const dev = this.#device;
+    return {
+      dev,
+      ino,
+      mode: mode & 0o7777,
+      uid,
+      gid,
+      mtimeNs: now,
+      ctimeNs: now,
+      nlink: 1,
+      open: 0,
+      xattrs: new Map(),
+    };
   }
 
   #unlinked(node: Node): void {
@@ -546,9 +563,9 @@ function checkReplaceable(moved: Node, target: Node, to: RelPath): void {
 
 function toStat(node: Node): Stat {
   const size = node.kind === "file" ? node.size : node.kind === "symlink" ? toBytes(node.target).length : 0;
-  const { kind, mode, uid, gid, mtimeNs, ctimeNs, ino, nlink } = node;
+  const { kind, mode, uid, gid, mtimeNs, ctimeNs, dev, ino, nlink } = node;
   const allocated = node.kind === "file" ? size - node.skipped : size;
-  return { kind, mode, uid, gid, size, allocated, mtimeNs, ctimeNs, ino, dev: 1n, nlink };
+  return { kind, mode, uid, gid, size, allocated, mtimeNs, ctimeNs, ino, dev, nlink };
 }
 
 function toTreeEntry(node: Node): TreeEntry {

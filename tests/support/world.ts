@@ -2,6 +2,7 @@
 
 import { DirtySet } from "../../client/dirty.ts";
 import { Engine } from "../../client/engine.ts";
+import type { HeldRecord, HeldRecords } from "../../client/guard.ts";
 import type { EngineOptions } from "../../client/session.ts";
 import { type Accounts, noAccounts } from "../../core/accounts.ts";
 import { DisconnectedError } from "../../core/errors.ts";
@@ -11,12 +12,33 @@ import { IgnoreRules } from "../../core/ignore.ts";
 import { type Link, pipe } from "../../core/link.ts";
 import type { HistoryLimits } from "../../server/history.ts";
 import type { CommitStep } from "../../server/journal.ts";
+import type { MaxDelete } from "../../core/options.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { type Disk, steadyDisk } from "./inodes.ts";
 import { LastingDatabase } from "./lasting_database.ts";
 import { type FsUser, MemoryFs } from "./memory_fs.ts";
+
+/** Notes of what is held, which outlive the client as files do. */
+class HeldInMemory implements HeldRecords {
+  record: HeldRecord | undefined;
+  #approval: string | undefined;
+
+  note(record: HeldRecord | undefined): void {
+    this.record = record;
+    this.#approval = undefined;
+  }
+
+  approval(): string | undefined {
+    return this.#approval;
+  }
+
+  /** Approves of what is held now, or of what has this code. */
+  approve(code = this.record?.code): void {
+    this.#approval = code;
+  }
+}
 
 /** What a world can be made with. */
 export interface WorldOptions {
@@ -27,6 +49,7 @@ export interface WorldOptions {
   readonly history?: HistoryLimits;
   /** The average chunk size that the server wishes for. */
   readonly average?: number;
+  readonly maxDelete?: MaxDelete;
   /** Who the server runs as. */
   readonly serverUser?: FsUser;
   /** Names of users and groups on either side. */
@@ -51,6 +74,8 @@ export class World implements Disposable {
   readonly dirty = new DirtySet();
   readonly clientEvents: SyncEvent[] = [];
   readonly serverEvents: SyncEvent[] = [];
+  /** What is held, and what the user approves of. */
+  readonly held = new HeldInMemory();
   readonly #options: WorldOptions;
   readonly clientDatabase = new LastingDatabase();
   readonly serverDatabase = new LastingDatabase();
@@ -140,6 +165,7 @@ export class World implements Disposable {
       everyChange: true,
       rules: new IgnoreRules(this.#options.exclude),
       xattrs: this.#options.xattrs ?? false,
+      maxDelete: this.#options.maxDelete ?? { percent: 50 },
       ...options,
     }, {
       fs: this.#options.wrapSource?.(this.source) ?? this.source,
@@ -152,6 +178,7 @@ export class World implements Disposable {
       overlap: () => undefined,
       openIndex: () => this.clientDatabase.open(),
       removeIndex: () => this.clientDatabase.forget(),
+      heldRecords: () => this.held,
       signal,
     });
   }
