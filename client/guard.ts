@@ -19,8 +19,6 @@ import { isAnotherRoot, lookAtRoot, type RootId, rootId } from "./source_root.ts
 
 /** An approval is looked for this often while something is held (ms). */
 const ASK_MS = 1000;
-/** A root that is missing is looked for this often (ms). */
-export const ROOT_LOOK_MS = 2000;
 
 /** What is held, as it is noted for whoever is to approve of it. */
 export interface HeldRecord {

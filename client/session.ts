@@ -16,10 +16,11 @@ import { SourceAttributes } from "./attributes.ts";
 import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
 import { Departures } from "./departures.ts";
 import type { DirtySet } from "./dirty.ts";
-import { type Guard, type HeldRecords, ROOT_LOOK_MS } from "./guard.ts";
+import type { Guard, HeldRecords } from "./guard.ts";
 import type { Holds } from "./holds.ts";
 import type { Problems } from "./problems.ts";
 import { reconcile } from "./reconcile.ts";
+import { ROOT_LOOK_MS } from "./source_root.ts";
 import { type Introduction, nowhere, type Remote, type Welcome } from "./remote.ts";
 
 /** What the engine does, of what the command line can ask for. */

@@ -5,6 +5,9 @@ import { reasonOf, SourceGoneError } from "../core/errors.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import { ROOT } from "../core/path.ts";
 
+/** A root that is missing is looked for this often, and one that is there looked at, lest it be another unsaid (ms). */
+export const ROOT_LOOK_MS = 2000;
+
 /** What the root is, as a text that the index keeps; "" where inodes identify nothing. */
 export type RootId = string;
 

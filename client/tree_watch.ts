@@ -8,6 +8,9 @@ import { isOfPath } from "../core/errors.ts";
 import { isPrivateName, joinPath, type RelPath, ROOT } from "../core/path.ts";
 import { IN, type Inotify, type InotifyEvent, isOutOfWatches } from "./inotify.ts";
 
+/** What happens to the root when it is not at its place any more. */
+const ROOT_LOST = IN.IGNORED | IN.UNMOUNT | IN.DELETE_SELF | IN.MOVE_SELF;
+
 /** A directory that is watched. */
 interface Watched {
   readonly watch: number;
@@ -22,6 +25,7 @@ export class TreeWatch {
   readonly #inotify: Inotify;
   readonly #root: Watched;
   readonly #byWatch = new Map<number, Watched>();
+  #isRootLost = false;
   /** What was in the tree, and now may be elsewhere in it or not. */
   #lone = new Set<Watched>();
 
@@ -31,6 +35,11 @@ export class TreeWatch {
     this.#root = { watch: inotify.watch(ROOT), parent: undefined, name: "", children: new Map() };
     this.#byWatch.set(this.#root.watch, this.#root);
     this.#walk(this.#root, ROOT);
+  }
+
+  /** Whether the root was unmounted, removed or moved: another may be at its place, which is to be watched anew. */
+  get isRootLost(): boolean {
+    return this.#isRootLost;
   }
 
   /**
@@ -47,6 +56,7 @@ export class TreeWatch {
       if ((mask & IN.Q_OVERFLOW) !== 0) lost = true;
       const dir = this.#byWatch.get(watch);
       if (!dir) continue;
+      if (dir === this.#root && (mask & ROOT_LOST) !== 0) this.#isRootLost = true;
       if ((mask & IN.IGNORED) !== 0) {
         this.#byWatch.delete(watch);
         this.#detach(dir);
@@ -59,6 +69,7 @@ export class TreeWatch {
       if (path !== undefined) hints.add(name === "" ? path : joinPath(path, name));
       if (name !== "" && (mask & IN.ISDIR) !== 0) doubtful.push({ dir, name });
     }
+    if (this.#isRootLost) return undefined;
     if (lost) this.#walk(this.#root, ROOT);
     for (const { dir, name } of doubtful) this.#settle(dir, name);
     // What a rename brings elsewhere is found there with the next batch, if not with this one; the rest has left.

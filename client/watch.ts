@@ -6,6 +6,7 @@ import { reasonOf } from "../core/errors.ts";
 import type { Libc } from "../core/libc.ts";
 import { ownCalls } from "../core/open_fs.ts";
 import { Inotify, isOutOfWatches } from "./inotify.ts";
+import { ROOT_LOOK_MS } from "./source_root.ts";
 import { TreeWatch } from "./tree_watch.ts";
 
 /** Hints that come within this time of each other travel together (ms); the first of a quiet time travels at once. */
@@ -22,16 +23,71 @@ export interface WatchTarget {
   readonly failed: (reason: string) => void;
 }
 
-/** Watches the directory `dir` (absolute, real) and all below it until `signal` is aborted. Events count from the return on. */
-export function watch(dir: string, target: WatchTarget, clock: Clock, signal: AbortSignal): void {
-  const libc = ownCalls();
+/**
+ * Watches the directory `dir` (absolute, real) and all below it until `signal` is aborted. Events count from the call on. When
+ * it is unmounted, moved or replaced, which the watcher may tell at once or never, what comes to its place is watched then; that
+ * anything may have changed is said each time.
+ * @returns Resolves at the end.
+ */
+export async function watch(dir: string, target: WatchTarget, clock: Clock, signal: AbortSignal): Promise<void> {
   const hints = new Gathered(target, clock, signal);
-  try {
-    const ended = libc ? byInotify(dir, libc, hints, signal) : byDeno(dir, hints, clock, signal);
-    ended.catch((error) => target.failed(whyNot(error)));
-  } catch (error) {
-    target.failed(whyNot(error));
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    // Looked at and watched in one go the first time: whoever calls counts on it.
+    const root = isFirst ? lookNow(dir) : await look(dir);
+    if (root === undefined) {
+      await clock.sleep(ROOT_LOOK_MS, signal);
+      continue;
+    }
+    const failure = await watchRoot(dir, { hints, clock, signal, root, isFirst });
+    if (signal.aborted) return;
+    if (failure !== undefined && await look(dir) === root) return target.failed(whyNot(failure));
+    hints.add(undefined);
   }
+}
+
+/** How one root is watched. */
+interface RootWatch {
+  readonly hints: Gathered;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly root: string;
+  readonly isFirst: boolean;
+}
+
+/** Watches the root that is there now until it is there no more. @returns Why it cannot be watched, if so. */
+async function watchRoot(dir: string, { hints, clock, signal, root, isFirst }: RootWatch): Promise<unknown> {
+  const lost = new AbortController(), over = AbortSignal.any([signal, lost.signal]);
+  const watching = begin(dir, hints, clock, over).catch((error) => error).finally(() => lost.abort());
+  // What happened before it was watched nobody has told.
+  if (!isFirst) hints.add(undefined);
+  while (!over.aborted) {
+    await clock.sleep(ROOT_LOOK_MS, over);
+    if (!over.aborted && await look(dir) !== root) lost.abort();
+  }
+  return await watching;
+}
+
+/** Which directory is at `dir`; undefined if none is, or it cannot be looked at. Whatever hangs, this thread does not. */
+async function look(dir: string): Promise<string | undefined> {
+  return idOf(await Deno.lstat(dir).catch(() => undefined));
+}
+
+function lookNow(dir: string): string | undefined {
+  try {
+    return idOf(Deno.lstatSync(dir));
+  } catch {
+    return undefined;
+  }
+}
+
+function idOf(found: Deno.FileInfo | undefined): string | undefined {
+  return found?.isDirectory ? `${found.dev} ${found.ino}` : undefined;
+}
+
+/** Begins to watch the root that is there now. @returns Resolves when it is no more, or `signal` is aborted. */
+async function begin(dir: string, hints: Gathered, clock: Clock, signal: AbortSignal): Promise<void> {
+  const libc = ownCalls();
+  await (libc ? byInotify(dir, libc, hints, signal) : byDeno(dir, hints, clock, signal));
 }
 
 function byInotify(dir: string, libc: Libc, hints: Gathered, signal: AbortSignal): Promise<void> {
@@ -42,24 +98,25 @@ function byInotify(dir: string, libc: Libc, hints: Gathered, signal: AbortSignal
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   return (async () => {
-    for await (const batch of inotify.batches()) hints.add(tree.take(batch));
+    for await (const batch of inotify.batches()) {
+      hints.add(tree.take(batch));
+      if (tree.isRootLost) return;
+    }
   })();
 }
 
 /** Deno's watcher, wherever we have none of our own. On Linux it goes deaf unsaid, so there the tree is polled besides. */
-function byDeno(dir: string, hints: Gathered, clock: Clock, signal: AbortSignal): Promise<void> {
-  const watcher = Deno.watchFs(dir, { recursive: true });
+async function byDeno(dir: string, hints: Gathered, clock: Clock, signal: AbortSignal): Promise<void> {
+  using watcher = Deno.watchFs(dir, { recursive: true });
   const stop = () => watcher.close();
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   if (Deno.build.os === "linux") poll((paths) => hints.add(paths), clock, signal);
-  return (async () => {
-    for await (const event of watcher) {
-      if (event.flag === "rescan") hints.add(undefined);
-      if (event.kind === "access") continue;
-      hints.add(event.paths.map((path) => relative(dir, path)).filter((path) => path !== undefined));
-    }
-  })();
+  for await (const event of watcher) {
+    if (event.flag === "rescan") hints.add(undefined);
+    if (event.kind === "access") continue;
+    hints.add(event.paths.map((path) => relative(dir, path)).filter((path) => path !== undefined));
+  }
 }
 
 /** Says now and then that anything may have changed. */

@@ -105,6 +105,17 @@ Deno.test("a report has one line for each event", () => {
       "in step but for 2 paths with a problem: 20,000 entries (1,234 changed, 83.2 MB sent in 1.5 s)\n",
       "",
     ],
+    [
+      { ...SYNCED, problems: 1, held: 1200 },
+      "in step but for 1 path with a problem and 1,200 entries held: 20,000 entries (1,234 changed, 83.2 MB sent in 1.5 s)\n",
+      "",
+    ],
+    [
+      { event: "released", source: "here:/s", how: "back" },
+      "",
+      "released: here:/s: nothing is missing any more; it goes on\n",
+    ],
+    [{ event: "approved", dir: "/s", held: null }, "nothing is held for /s\n", ""],
     [PROBLEM, "", "problem: a/b: permission denied\n"],
     [{ event: "solved", path: "a/b" }, "", ""],
     [{ event: "warning", message: "the clock is wrong" }, "", "warning: the clock is wrong\n"],
@@ -112,6 +123,50 @@ Deno.test("a report has one line for each event", () => {
     [{ event: "stopped" }, "stopped\n", ""],
   ];
   for (const [event, out, err] of table) assertEquals(print({}, event), [out, err]);
+});
+
+const HELD = {
+  event: "held",
+  source: "here:/my dir",
+  reason: "too many",
+  detail: "",
+  deleted: 1200,
+  emptied: 1,
+  replaced: 0,
+  entries: 2000,
+  sample: ["a", "b\x1b[2J"],
+} as const;
+
+Deno.test("what is held is told with what to do, on either side, --quiet or not", () => {
+  const rest = "1,200 to delete, 1 to make empty of the 2,000 entries in the mirror.\n    a\n    b\\x1b[2J\n" +
+    "  The mirror keeps them; all else goes on. If that is not what you want: bring them back, and it goes on by itself.\n";
+  assertEquals(
+    print({ quiet: true }, HELD)[1],
+    `held: this would delete more than is allowed at once: ${rest}` +
+      '  If it is: dirsync approve "/my dir", or start the client with another --max-delete\n',
+  );
+  const [, onServer] = print({ quiet: true }, LISTENING, HELD);
+  assertEquals(
+    onServer,
+    `held: here:/my dir: this would delete more than is allowed at once: ${rest}` +
+      '  If it is: on here: dirsync approve "/my dir", or start the client with another --max-delete\n',
+  );
+  const [, other] = print({}, {
+    ...HELD,
+    reason: "another source",
+    detail: "old:/x",
+    deleted: 0,
+    emptied: 0,
+    replaced: 7,
+  });
+  assertStringIncludes(other, "the mirror was made from old:/x, this is another source: 7 to replace of the 2,000");
+  assert(!other.includes("--max-delete"));
+  const [, missing] = print({}, { ...HELD, reason: "missing", detail: "it does not exist" });
+  assertEquals(
+    missing,
+    "held: the source /my dir cannot be looked at: it does not exist.\n" +
+      "  Nothing is deleted. It goes on by itself once the source is there again.\n",
+  );
 });
 
 Deno.test("--verbose adds details, --quiet leaves only what is wrong", () => {

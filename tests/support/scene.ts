@@ -10,6 +10,8 @@ export class Scene implements AsyncDisposable {
   readonly source = `${this.#dir.path}/source`;
   readonly mirror = `${this.#dir.path}/mirror`;
   state = `${this.#dir.path}/state`;
+  /** What clients find in their environment besides. */
+  env: Record<string, string> = {};
   readonly #program: Program;
   readonly #running: Running[] = [];
 
@@ -59,7 +61,8 @@ export class Scene implements AsyncDisposable {
 
   /** Starts a live client. */
   client(address: string, ...args: string[]): Running {
-    const client = new Running(this.#program, ["client", this.source, "-s", address, "--state", this.state, ...args]);
+    const all = ["client", this.source, "-s", address, "--state", this.state, ...args];
+    const client = new Running(this.#program, all, { env: this.env });
     this.#running.push(client);
     return client;
   }
