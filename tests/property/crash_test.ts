@@ -81,7 +81,7 @@ Deno.test("a server that crashes at any step of a commit leaves whole versions o
       watchedFs(faultFs(fs, fuse), (call) => {
         if (MOVES.has(call)) glance(fs, seen, ROOT);
       });
-    using world = new World({ xattrs: true, serverUser, wrapMirror });
+    using world = new World({ xattrs: true, maxDelete: { percent: 100 }, serverUser, wrapMirror });
     const held = new Set<string>();
     for (let i = 0; i < 15; i++) doSomething(world.source, random);
     note(world.source, held);

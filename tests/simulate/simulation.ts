@@ -94,6 +94,8 @@ class Simulation implements Disposable {
   constructor(readonly tell: (line: string) => void) {
     const world: World = this.#world = new World({
       xattrs: true,
+      // This user deletes whatever it likes.
+      maxDelete: { percent: 100 },
       mirrorDisk: this.#disk,
       join: () => this.#network.join(),
       wrapMirror: (fs) => this.#guarded(fs, this.#server!),
