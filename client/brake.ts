@@ -36,15 +36,18 @@ export function reasonToHold(facts: BrakeFacts): HeldReason | undefined {
   if (facts.anotherSource) return "another source";
   if (lost === 0) return undefined;
   if (facts.anotherRoot) return "another directory";
-  return lost + lately > allowed(facts.limit, () => facts.entries() + lately) ? "too many" : undefined;
+  return isTooMany(lost + lately, facts) ? "too many" : undefined;
 }
 
-/** How many of `entries`, what there was at the beginning, may go. */
-function allowed(limit: MaxDelete, entries: () => number): number {
-  if ("entries" in limit) return limit.entries;
-  if (limit.percent === 0) return 0;
-  const of = entries();
-  return of < LEAST_ENTRIES ? Infinity : of * limit.percent / 100;
+/** Whether so many are more than may go of what there was at the beginning of the window. */
+function isTooMany(lost: number, { limit, lately, entries }: BrakeFacts): boolean {
+  if ("entries" in limit) return lost > limit.entries;
+  const share = limit.percent / 100;
+  if (share === 0) return lost > 0;
+  // Whatever the number of entries: to count them takes time where they are many.
+  if (lost <= LEAST_ENTRIES * share) return false;
+  const of = entries() + lately;
+  return of >= LEAST_ENTRIES && lost > of * share;
 }
 
 /** What went within the window. Times are ms of the clock that the caller uses. */

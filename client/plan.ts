@@ -147,10 +147,10 @@ export class Planner {
         }
         harmful.add(path);
         settled.harmful.push(postponed);
-        if (below === undefined) harm.add(kind, path, kind === "delete" ? index.size(node!.id) : 1);
+        if (below === undefined) harm.add(kind, path, kind === "delete" ? this.#sizeOf(node!) : 1);
       } else settled.harmless.push(postponed);
     }
-    const due = new Map<RelPath, number>();
+    const due = new Map<RelPath, Node>();
     for (const { id, path } of this.#gone) {
       // Where it is to be is known once what is postponed is in its place.
       if (firstWithin(path, this.#postponedDirs) !== undefined) {
@@ -158,16 +158,17 @@ export class Planner {
         continue;
       }
       // What is somewhere else by now has moved, itself or with a directory above it.
-      if (!index.get(id) || index.pathOf(id) !== path) continue;
+      const node = index.get(id);
+      if (!node || index.pathOf(id) !== path) continue;
       const until = dueAt?.(path, now) ?? now;
       if (wanted.has(id)) settled.after.push(path);
       else if (until > now) wait(path, until);
-      else due.set(path, id);
+      else due.set(path, node);
     }
-    for (const [path, id] of due) {
+    for (const [path, node] of due) {
       if (path !== ROOT && firstWithin(parentOf(path), due) !== undefined) continue;
-      settled.gone.push({ path, id });
-      harm.add("delete", path, index.size(id));
+      settled.gone.push({ path, node });
+      harm.add("delete", path, this.#sizeOf(node));
     }
     return settled;
   }
@@ -182,18 +183,26 @@ export class Planner {
     const rest = go ? [...harmless, ...harmful] : harmless;
     this.#claimed = claimsOf(rest);
     for (const { path, stat } of rest) yield* this.#place(path, stat);
-    yield* this.#remove(go ? gone : []);
+    if (go) yield* this.#remove(gone, rest.length > 0);
     yield* this.#emptySlots();
-    if (go) { for (const path of after) yield { do: "wait", path, until: now + AGAIN_MS }; }
+    for (const path of go ? after : []) yield { do: "wait", path, until: now + AGAIN_MS };
   }
 
-  *#remove(gone: Settled["gone"]): Generator<Planned> {
-    for (const { path, id } of gone) {
-      const node = this.#index.get(id);
-      if (!node || this.#index.pathOf(id) !== path) continue;
-      this.#index.remove(id);
+  /** How many entries one is with all that is below it. */
+  #sizeOf({ id, entry }: Node): number {
+    return entry.kind === "dir" ? this.#index.size(id) : 1;
+  }
+
+  /** @param haveMoved Whether something has been placed since it was found to be gone, and may have come from there. */
+  *#remove(gone: Settled["gone"], haveMoved: boolean): Generator<Planned> {
+    for (const { path, node } of gone) {
+      if (haveMoved && this.#index.pathOf(node.id) !== path) continue;
+      this.#index.remove(node.id);
       yield { do: "step", step: { op: "remove", path }, change: { change: "delete", kind: node.entry.kind, path } };
-      yield* this.#namesLeft(node, path);
+      for (const planned of this.#namesLeft(node, path)) {
+        haveMoved = true;
+        yield planned;
+      }
     }
   }
 
@@ -435,7 +444,7 @@ export interface Settled {
   readonly harmless: Postponed[];
   readonly harmful: Postponed[];
   /** What is gone; of what lies in directories that are gone only those. */
-  readonly gone: { readonly path: RelPath; readonly id: number }[];
+  readonly gone: { readonly path: RelPath; readonly node: Node }[];
   /** What is gone from where it was to move from, or to: it is looked at again when that is done. */
   readonly after: RelPath[];
 }

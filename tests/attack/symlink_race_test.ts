@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { lstatSync } from "node:fs";
-import { parsePath as p } from "../../core/path.ts";
+import { joinPath, parsePath as p, type RelPath, ROOT } from "../../core/path.ts";
 import { loadLibc } from "../../core/libc.ts";
 import { ownCalls } from "../../core/open_fs.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
@@ -13,7 +13,7 @@ import { Swapper } from "../support/swapper.ts";
 import { TempDir } from "../support/temp_dir.ts";
 
 const libc = loadLibc();
-/** Whether the program's layer has handles of directories; with the portable one such races are lost now and then. */
+/** Whether the processes use that layer: the portable one cannot promise this. */
 const contained = ownCalls() !== undefined;
 const ROUNDS = 1500;
 /** Without it, a client does nothing but read events. */
@@ -141,25 +141,35 @@ Deno.test({
   },
 });
 
-/** Files below a directory, the private folder not left out, that hold a text. */
+/**
+ * Files below a directory, the private folder not left out, that hold a text. What is a directory now may be a symbolic link when it
+ * is read, for the mirror has the one and then the other; what that leads to is not in the mirror.
+ */
 function filesWith(dir: string, text: string): string[] {
+  using fs = new PosixFs(dir, libc!);
   const found: string[] = [];
-  for (const { name, isDirectory, isFile } of ifThere(() => [...Deno.readDirSync(dir)]) ?? []) {
-    const path = `${dir}/${name}`;
-    if (isDirectory) found.push(...filesWith(path, text));
-    else if (isFile && !name.startsWith("index.sqlite")) {
-      if (ifThere(() => Deno.readTextFileSync(path))?.includes(text)) found.push(path);
+  const walk = (path: RelPath) => {
+    for (const { name, stat } of fs.list(path)) {
+      const below = joinPath(path, name);
+      try {
+        if (stat.kind === "dir") walk(below);
+        else if (stat.kind === "file" && !name.startsWith("index.sqlite") && textOf(fs, below).includes(text)) {
+          found.push(below);
+        }
+      } catch (error) {
+        // Files and directories come and go.
+        if (!GONE.some((type) => error instanceof type)) throw error;
+      }
     }
-  }
+  };
+  walk(ROOT);
   return found;
 }
 
-/** What is read, or undefined where it has gone: all of a mirror comes and goes. */
-function ifThere<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
+const GONE = [Deno.errors.NotFound, Deno.errors.NotADirectory, Deno.errors.FilesystemLoop, Deno.errors.IsADirectory];
+
+function textOf(fs: PosixFs, path: RelPath): string {
+  using file = fs.openFile(path);
+  const bytes = new Uint8Array(file.stat().size);
+  return new TextDecoder().decode(bytes.subarray(0, file.readAt(0, bytes)));
 }

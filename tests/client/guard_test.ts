@@ -411,6 +411,20 @@ Deno.test("another drive with all that was there is taken for the source, withou
   assertEquals(told(world.clientEvents), []);
 });
 
+Deno.test("on another drive inode numbers tell nothing: what has one that the index knows has not moved", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs });
+  world.source.writeFile(p("a"), "a");
+  world.source.mkdir(p("photos"), 0o755);
+  world.source.writeFile(p("photos/1"), "1");
+  assertEquals(await world.once(), 0);
+  const other = place.at = new MemoryFs(world.clock.nowNs, undefined, undefined, 2n);
+  other.mkdir(p("junk"), 0o755);
+  assertEquals(other.lstat(p("junk"))!.ino, world.source.lstat(p("photos"))!.ino);
+  assertEquals(await world.once(), 3);
+  assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), ["a", "junk", "photos", "photos/1"]);
+});
+
 Deno.test("the same drive under another device number, and another directory on the same drive, are the source", async () => {
   const place = new MountPoint();
   using world = new World({ wrapSource: place.fs });
