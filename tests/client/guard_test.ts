@@ -230,7 +230,11 @@ Deno.test("a directory with much in it that makes way for something else is held
     world.source.unlink(p("other/gone"));
     if (other === "a file") world.source.writeFile(p("much"), "now a file");
     else if (other === "a link") world.source.symlink(p("much"), "other");
-    else world.source.rename(p("other"), p("much"));
+    else {
+      world.source.rename(p("other"), p("much"));
+      // It waits with the directory that it is in.
+      world.source.writeFile(p("much/late"), "late");
+    }
     world.source.writeFile(p("new"), "new");
     world.clientEvents.length = 0;
     assertEquals(await world.once(), 3, other);
