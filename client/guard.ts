@@ -183,7 +183,11 @@ export class Guard implements CycleGuard {
     if (this.#isHeld || this.#told) this.#letGo(this.#release);
     if (this.#deps.dryRun) return;
     // Now, at the latest, the mirror is this source's.
-    if (index.fact(SOURCE_ROOT) !== this.#root) index.setFact(SOURCE_ROOT, this.#root);
+    if (index.fact(SOURCE_ROOT) !== this.#root) {
+      index.setFact(SOURCE_ROOT, this.#root);
+      // A power cut must not make us forget what the source is.
+      index.checkpoint();
+    }
     send({ type: "adopt" });
     if (otherSource !== undefined) this.#mirror = { ...this.#mirror, otherSource: undefined };
   }

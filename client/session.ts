@@ -91,7 +91,7 @@ export class Session {
   /** Paths at which the mirror failed in the last cycle. */
   readonly #refusedOnce = new Set<RelPath>();
   /** When the whole source is to be looked at because of what is held; Infinity: there is no reason. */
-  #lookAt = Infinity;
+  #lookAt: number;
   /** How long the last look at the whole source took (ms). */
   #lookMs = 0;
 
@@ -108,6 +108,7 @@ export class Session {
   ) {
     const { clock, fs, emit, signal } = deps;
     this.#started = clock.now();
+    this.#lookAt = guard.isMissing ? this.#started : Infinity;
     const { timeStepNs } = fs.features;
     const { xattrs } = options;
     const attributes = new SourceAttributes(fs, index, {

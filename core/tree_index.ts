@@ -131,6 +131,11 @@ export class TreeIndex implements Disposable {
     this.#forgetAll();
   }
 
+  /** Returns once all that was committed is on the disk; only between transactions. */
+  checkpoint(): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
   /** Forgets everything but an empty root. */
   clear(): void {
     this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM xattrs; DELETE FROM fact");

@@ -6,6 +6,7 @@ import { type FileSystem, removeTree } from "../../core/fs.ts";
 import { joinPath, parsePath as p, type RelPath, ROOT } from "../../core/path.ts";
 import { watchedFs } from "../support/fault_fs.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
+import { MountPoint } from "../support/mount_point.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 /** Files in a tree that `fill` makes, and with its directories entries. */
@@ -21,31 +22,6 @@ function fill(fs: MemoryFs): void {
 
 function empty(fs: FileSystem): void {
   for (const { name } of fs.list(ROOT)) removeTree(fs, joinPath(ROOT, name));
-}
-
-/** A place in which file systems are mounted: what is there can become another, or nothing. */
-class MountPoint {
-  at: MemoryFs | undefined;
-  #wasMounted = false;
-  /** Called before every look at it. */
-  before: () => void = () => {};
-
-  readonly fs = (first: MemoryFs): FileSystem => {
-    if (!this.#wasMounted) this.at = first;
-    this.#wasMounted = true;
-    return new Proxy(first, {
-      get: (_, key) => {
-        if (key === "features") return first.features;
-        return (...args: unknown[]) => {
-          this.before();
-          if (key === "lstat" && !this.at) return undefined;
-          if (!this.at) throw new Deno.errors.NotFound("not mounted");
-          const method = Reflect.get(this.at, key) as (...args: unknown[]) => unknown;
-          return method.apply(this.at, args);
-        };
-      },
-    });
-  };
 }
 
 function eventsOf<E extends SyncEvent["event"]>(events: readonly SyncEvent[], name: E): (SyncEvent & { event: E })[] {
@@ -69,8 +45,10 @@ function held(world: World): number {
 }
 
 function isEqual(world: World, source = world.source): boolean {
-  return JSON.stringify(Object.keys(world.mirror.tree({ withoutPrivate: true }))) ===
-    JSON.stringify(Object.keys(source.tree()));
+  const [mirror, wanted] = [world.mirror.tree({ withoutPrivate: true }), source.tree()].map((tree) =>
+    JSON.stringify(tree, (_, value) => typeof value === "bigint" ? String(value) : value)
+  );
+  return mirror === wanted;
 }
 
 /** A world with a filled source that is in step. */
@@ -603,4 +581,22 @@ Deno.test("a source that takes turns with another is another each time", async (
   assertEquals(await world.once(), 3);
   assert(world.mirror.lstat(p("mine")));
   assertEquals(told(world.clientEvents), ["held: another source 1 0 0"]);
+});
+
+Deno.test("a connection that breaks while the source is missing is no reason not to look for it any more", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs });
+  fill(world.source);
+  const stop = world.live();
+  await world.clock.pass(3000);
+  place.at = undefined;
+  world.dirty.addPaths([p("d0/f0")]);
+  await world.clock.pass(10_000);
+  world.cut();
+  await world.clock.pass(10_000);
+  place.at = world.source;
+  world.source.writeFile(p("d0/f0"), "saved since");
+  await world.clock.pass(10_000);
+  assert(isEqual(world));
+  await stop();
 });

@@ -33,9 +33,22 @@ export class Oracles {
     this.#world = world;
   }
 
-  /** The source has changed. */
-  note(): void {
-    for (const content of contents(this.#world.source).values()) this.#held.add(content);
+  /** The source has changed, or is another drive. */
+  note(source = this.#world.source): void {
+    for (const content of contents(source).values()) this.#held.add(content);
+  }
+
+  /** Paths of files that source and mirror have in common, whatever is in them. */
+  inBoth(): string[] {
+    const mirror = contents(this.#world.mirror);
+    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path));
+  }
+
+  /** P5: nothing of this is gone from the mirror, though the source's drive is. */
+  keeps(paths: readonly string[]): void {
+    const mirror = contents(this.#world.mirror);
+    const gone = paths.filter((path) => !mirror.has(path));
+    if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
   }
 
   /** Somebody else has changed the mirror: of what was acknowledged, nothing can be said any more. */

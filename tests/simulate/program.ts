@@ -33,6 +33,8 @@ export type Action =
   }
   /** After so many calls of the file system, one or more fail. */
   | { readonly do: "fault"; readonly side: Side; readonly calls: number; readonly times: number; readonly code: Fault }
+  /** The source's drive goes; what is left is no directory, an empty one, or one with a few files of its own. It comes back after a while. */
+  | { readonly do: "unmount"; readonly leaves: "nothing" | "an empty directory" | "a few files"; readonly ms: number }
   /** A private folder, or a state folder, is deleted while its process does not run. */
   | { readonly do: "forget"; readonly side: Side };
 
@@ -87,6 +89,10 @@ function action(random: Random): Action[] {
         { do: "busy", seed, count: 1 + random(3), calls: random(200) },
         { do: "user", seed: random(2 ** 31), count: 1 + random(8) },
       ];
+    case 12: {
+      const leaves = pick(random, ["nothing", "an empty directory", "a few files"] as const);
+      return random(2) === 0 ? [{ do: "unmount", leaves, ms: pick(random, [10, 3000, 30_000]) }] : [{ do: "cut" }];
+    }
     case 10:
       return random(3) === 0 ? [{ do: "forget", side }] : [{ do: "meddle", seed }];
     default:

@@ -1,11 +1,12 @@
 // The whole of dirsync, both sides, in one process: on file systems in memory, over a network in memory, under a clock that stands
 // still until nothing else can go on. A program says what happens; the oracles (tests/simulate/oracles.ts) look after every step.
 
-import { systemError } from "../support/memory_fs.ts";
-import { removeTree } from "../../core/fs.ts";
+import { MemoryFs, systemError } from "../support/memory_fs.ts";
+import { MountPoint } from "../support/mount_point.ts";
+import { type FileSystem, removeTree } from "../../core/fs.ts";
+import { joinPath, ROOT } from "../../core/path.ts";
 import { PRIVATE_DIR } from "../../server/places.ts";
 import { CrashError, watchedFs } from "../support/fault_fs.ts";
-import type { MemoryFs } from "../support/memory_fs.ts";
 import { seeded } from "../support/seed.ts";
 import { doSomething } from "../support/user.ts";
 import { World } from "../support/world.ts";
@@ -85,6 +86,7 @@ class Simulation implements Disposable {
   readonly #disk = new CrashDisk();
   readonly #world: World;
   readonly #network: Network;
+  readonly #place = new MountPoint();
   readonly oracles: Oracles;
   /** Randomness of what nobody chose: the network's, and when an index reaches the disk. */
   readonly #chance = seeded(1);
@@ -99,7 +101,7 @@ class Simulation implements Disposable {
       mirrorDisk: this.#disk,
       join: () => this.#network.join(),
       wrapMirror: (fs) => this.#guarded(fs, this.#server!),
-      wrapSource: (fs) => this.#guarded(fs, this.#clientLife),
+      wrapSource: (fs) => this.#guarded(this.#place.fs(fs), this.#clientLife),
       onCommit: (steps) => {
         const acknowledged = this.oracles.commit(steps);
         return () => {
@@ -168,6 +170,9 @@ class Simulation implements Disposable {
         this.#lifeOf(side).fault = { calls, times, code };
         break;
       }
+      case "unmount":
+        await this.#unmount(action.leaves, action.ms);
+        break;
       case "forget":
         await this.#stop(action.side);
         this.#forget(action.side);
@@ -190,6 +195,9 @@ class Simulation implements Disposable {
     await clock.pass(1000);
     this.#network.cut();
     await clock.pass(REST_MS);
+    // A drive that was there for a while may have been taken for the source, if nothing was lost by it; what it brought is held.
+    this.#world.held.approve();
+    await clock.pass(5000);
     await this.#bury();
     this.oracles.always("at rest");
     this.oracles.rest();
@@ -213,6 +221,25 @@ class Simulation implements Disposable {
     }
   }
 
+  /** The source's drive goes for a while. P5: the mirror keeps what it has. */
+  async #unmount(leaves: (Action & { do: "unmount" })["leaves"], ms: number): Promise<void> {
+    const { clock, dirty, source, mirror } = this.#world;
+    // What was gone before the drive may go in the mirror too.
+    const kept = this.oracles.inBoth();
+    const left = new MemoryFs(clock.nowNs, undefined, undefined, 7n);
+    if (leaves === "a few files") {
+      for (const name of ["a", "b", "desktop.ini"]) left.writeFile(joinPath(ROOT, name), "x");
+    }
+    this.#place.at = leaves === "nothing" ? undefined : left;
+    this.oracles.note(left);
+    dirty.addPaths(mirror.list(ROOT).map(({ name }) => joinPath(ROOT, name)).filter((path) => path !== PRIVATE_DIR));
+    dirty.addAll();
+    await clock.pass(ms);
+    this.oracles.keeps(kept);
+    this.#place.at = source;
+    dirty.addAll();
+  }
+
   #start(): void {
     const world = this.#world;
     if (!this.#server) {
@@ -233,7 +260,7 @@ class Simulation implements Disposable {
   }
 
   /** The file system of a process, which ends or goes wrong as its life says. */
-  #guarded(fs: MemoryFs, life: Life): MemoryFs {
+  #guarded(fs: FileSystem, life: Life): FileSystem {
     const isMirror = fs === this.#world.mirror;
     return watchedFs(fs, (call, args) => {
       if (isMirror && CHANGES.has(call)) {

@@ -84,6 +84,8 @@ export class LastingDatabase {
         case "ROLLBACK":
           this.#begun = false;
           return db.exec("ROLLBACK TO engine; RELEASE engine");
+        case "PRAGMA wal_checkpoint(TRUNCATE)":
+          return this.checkpoint();
         default:
           return db.exec(sql);
       }
