@@ -1,5 +1,6 @@
-// `deno task mutants`: breaks the code on purpose, one way after the other, in a copy of the tree, and runs the simulation on each:
-// it must fail every time. What survives is named; the exit status is then 1.
+// `deno task mutants [--seeds N] [--only PART OF A NAME] [--small]`: breaks the code on purpose, one way after the other, in a copy of
+// the tree, and runs the simulation on each: it must fail every time. What survives is named; the exit status is then 1. With
+// --small the program that found it is made small and printed, for tests/simulate/found.ts.
 
 /** A way to break the code. */
 interface Mutant {
@@ -89,6 +90,24 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "a missing source is not looked for over a new connection",
+    file: "client/session.ts",
+    from: "this.#lookAt = guard.isMissing ? this.#started : Infinity;",
+    to: "this.#lookAt = Infinity;",
+  },
+  {
+    name: "which directory the source is, is not on the disk at once",
+    file: "client/guard.ts",
+    from: "index.checkpoint();",
+    to: "",
+  },
+  {
+    name: "a source that is another directory may empty the mirror",
+    file: "client/brake.ts",
+    from: 'if (facts.anotherRoot) return "another directory";',
+    to: "",
+  },
+  {
     name: "slots of a client that went away are not emptied",
     file: "server/mirror.ts",
     from: "emptySlots(fs, this.#index, moment);",
@@ -104,6 +123,7 @@ const MUTANTS: readonly Mutant[] = [
 
 const SEEDS = valueOf("--seeds") ?? "4000";
 const only = valueOf("--only");
+const small = Deno.args.includes("--small");
 const root = new URL("../../", import.meta.url).pathname;
 
 function valueOf(name: string): string | undefined {
@@ -137,10 +157,20 @@ for (const { name, file, from, to } of MUTANTS) {
     if (!text.includes(from)) throw new Error(`${file} does not hold what is to be broken for: ${name}`);
     Deno.writeTextFileSync(`${copy}/${file}`, text.replace(from, to));
     say(`${name}: `);
-    const args = ["run", "-A", "--no-check", "tests/simulate/main.ts", "--seeds", SEEDS, "--as-it-is"];
+    const args = [
+      "run",
+      "-A",
+      "--no-check",
+      "tests/simulate/main.ts",
+      "--seeds",
+      SEEDS,
+      ...small ? [] : ["--as-it-is"],
+    ];
     const { code, text: told } = run(Deno.execPath(), args, copy);
     if (code === 0) survived++;
-    say(code === 0 ? `SURVIVED ${SEEDS} seeds\n` : `found: ${told.split("\n")[0]!.slice(0, 120)}\n`);
+    const lines = told.split("\n");
+    say(code === 0 ? `SURVIVED ${SEEDS} seeds\n` : `found: ${lines[0]!.slice(0, 120)}\n`);
+    if (small) say(`${lines.find((line) => line.startsWith("[{"))}\n`);
   } finally {
     Deno.removeSync(copy, { recursive: true });
   }
