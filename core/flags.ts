@@ -41,6 +41,20 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     commands: ["server"],
+    name: "history",
+    value: "DAYS",
+    default: "30",
+    help: "how long what is replaced or deleted in the mirror is kept in its .dirsync/history; 0 keeps none",
+  },
+  {
+    commands: ["server"],
+    name: "history-size",
+    value: "SIZE",
+    help: "at most how much of it is kept (10G, say); the oldest goes first " +
+      "(default: a fifth of the mirror, at least 1G, and in any case all of the last day)",
+  },
+  {
+    commands: ["server"],
     name: "insecure",
     help: "you know that an interface other than localhost is open: this version has neither encryption nor passwords",
   },

@@ -8,7 +8,7 @@ const TEXTS: Record<CommandName, { operand: string; about: string; after: string
     operand: "[DIR]",
     about: `Holds the mirror: DIR (default: ./Storage, made if it is not there) becomes
 an exact copy of what a client sends. What is in DIR but not in the client's
-directory is removed.`,
+directory is removed; it goes to DIR/.dirsync/history.`,
     after: `Examples:
   dirsync server                      mirror in ./Storage, this machine only
   dirsync server /srv/mirror          the same in another place

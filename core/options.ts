@@ -27,8 +27,10 @@ export interface ServerOptions {
   readonly port: number;
   /** Average chunk size in bytes, a power of two from MIN_AVERAGE to MAX_AVERAGE; a hint. */
   readonly blocksize?: number;
-  /** How long replaced and deleted files are kept, in days. */
+  /** How long replaced and deleted files are kept, in days; 0 = not at all. */
   readonly historyDays: number;
+  /** At most how many bytes of them are kept; undefined = as the mirror's size has it. */
+  readonly historyBytes?: number;
   /** The user knows that the interface is not protected. */
   readonly insecure: boolean;
   readonly output: OutputOptions;
@@ -84,8 +86,8 @@ export type Command =
 
 /** Where the mirror is when the server is not told. */
 const DEFAULT_DIR = "./Storage";
-/** How long replaced and deleted files are kept (days). */
-const DEFAULT_HISTORY_DAYS = 30;
+/** Longest --history (days): a hundred years. */
+const MAX_HISTORY_DAYS = 36_500;
 /** Longest --updatemax (s): a day. */
 const MAX_UPDATEMAX_S = 86_400;
 
@@ -146,12 +148,13 @@ function unknownCommand(text: string): UsageError {
 }
 
 function serverOptions(given: Arguments): ServerOptions {
-  const blocksize = valueOf(given, "blocksize");
+  const blocksize = valueOf(given, "blocksize"), historySize = valueOf(given, "history-size");
   return {
     dir: operandOf(given) ?? DEFAULT_DIR,
     ...parseAddress("--interface", valueOf(given, "interface")!, { freePort: true }),
     ...(blocksize !== undefined && { blocksize: parseBlocksize(blocksize) }),
-    historyDays: DEFAULT_HISTORY_DAYS,
+    historyDays: parseHistory(valueOf(given, "history")!),
+    ...(historySize !== undefined && { historyBytes: parseHistorySize(historySize) }),
     insecure: given.values.has("insecure"),
     ...commonOptions(given),
   };
@@ -224,6 +227,22 @@ function parseBlocksize(text: string): number {
     throw wrong("--blocksize", text, `it must be from ${MIN_AVERAGE >> 10}K to ${MAX_AVERAGE >> 10}K, 64K for example`);
   }
   return 2 ** Math.round(Math.log2(bytes));
+}
+
+function parseHistory(text: string): number {
+  const days = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN;
+  if (!(days <= MAX_HISTORY_DAYS)) {
+    throw wrong("--history", text, `it must be a number of days from 0 to ${MAX_HISTORY_DAYS}, 30 for example`);
+  }
+  return days;
+}
+
+function parseHistorySize(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || !Number.isSafeInteger(Math.floor(bytes))) {
+    throw wrong("--history-size", text, "it must be a size such as 500M or 10G");
+  }
+  return Math.floor(bytes);
 }
 
 function parseUpdatemax(text: string): number {

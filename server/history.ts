@@ -6,7 +6,10 @@ import type { Clock } from "../core/clock.ts";
 import type { FileSystem } from "../core/fs.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import { listHistory, readLog, type Stamp, stampOf, timeOf } from "./history_log.ts";
-import { BYTES_FACT, Moment } from "./moment.ts";
+import { Moment } from "./moment.ts";
+
+/** Fact of the index: how many bytes the history holds. */
+const BYTES_FACT = "history bytes";
 
 /** How much is kept. */
 export interface HistoryLimits {
@@ -28,6 +31,7 @@ export interface HistoryDeps {
 export class History {
   readonly #deps: HistoryDeps;
   #last: number | undefined;
+  #uncounted = 0;
 
   constructor(deps: HistoryDeps) {
     this.#deps = deps;
@@ -38,7 +42,10 @@ export class History {
    * @param index Told of what goes; undefined before there is one.
    */
   begin(index?: TreeIndex): Moment {
-    return new Moment(this.#deps, index, () => this.#nextStamp());
+    return new Moment(this.#deps, index, {
+      nextStamp: () => this.#nextStamp(),
+      grew: (bytes) => index && this.grew(index, bytes),
+    });
   }
 
   /** Bytes that it holds; undefined where that is not known. */
@@ -47,10 +54,25 @@ export class History {
     return bytes === undefined ? undefined : Number(bytes);
   }
 
-  /** Notes how many bytes it holds. */
-  setBytes(index: TreeIndex, bytes: number | undefined): void {
-    if (bytes === undefined) index.forgetFact(BYTES_FACT);
-    else index.setFact(BYTES_FACT, String(Math.max(0, bytes)));
+  /** Notes that it holds more, or less. */
+  grew(index: TreeIndex, bytes: number): void {
+    const before = this.bytes(index);
+    if (before === undefined) this.#uncounted += bytes;
+    else index.setFact(BYTES_FACT, String(Math.max(0, before + bytes)));
+  }
+
+  /** What it holds is to be counted anew: what comes from now on is counted by `grew`. */
+  beginCount(): void {
+    this.#uncounted = 0;
+  }
+
+  endCount(index: TreeIndex, bytes: number): void {
+    index.setFact(BYTES_FACT, String(Math.max(0, bytes + this.#uncounted)));
+  }
+
+  /** What it holds is not known any more. */
+  forgetCount(index: TreeIndex): void {
+    index.forgetFact(BYTES_FACT);
   }
 
   /** Later than every stamp before, whatever the clock says. */

@@ -82,7 +82,12 @@ export class Holdings {
         for (const other of this.#open.values()) other[Symbol.dispose]();
         this.#open.clear();
       }
-      this.#open.set(path, file = this.#fs.openFile(path));
+      try {
+        this.#open.set(path, file = this.#fs.openFile(path));
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        this.#mistaken(path);
+      }
     }
     const bytes = this.#buffer.subarray(0, length);
     if (file.readAt(start, bytes) !== length) this.#mistaken(path);

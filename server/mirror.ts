@@ -20,6 +20,7 @@ import { groupFact, MIRROR_ID, userFact } from "../core/facts.ts";
 import { Owners } from "./owners.ts";
 import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
 import { clearStage, emptySlots, redo, syncPlaces } from "./recover.ts";
+import { budgetOf, makeRoom, thin, type ThinDeps } from "./thin.ts";
 import { formatCount } from "../core/text.ts";
 
 /** The mirror's world. */
@@ -43,6 +44,10 @@ export interface MirrorDeps {
 
 /** The thread is given back to others at least this often (ms). */
 const YIELD_MS = 40;
+/** Thinning works for so long, and then pauses for as long (ms). */
+const THIN_MS = 10;
+/** The history is thinned at most this often (ms), unless it is too large. */
+const THIN_EVERY_MS = 3_600_000;
 
 /** The directory that the server keeps. */
 export class Mirror implements Disposable {
@@ -55,6 +60,13 @@ export class Mirror implements Disposable {
   readonly owners: Owners;
   readonly metadata: Metadata;
   readonly #history: History;
+  /** Ends thinning that is under way. */
+  #thinning: AbortController | undefined;
+  #thinnedAt = -Infinity;
+  /** How large the history may be (bytes) before it is thinned out of turn. */
+  #most = Infinity;
+  /** Whether what the history holds is to be counted anew. */
+  #recount = false;
 
   constructor(deps: MirrorDeps) {
     this.#deps = deps;
@@ -69,6 +81,7 @@ export class Mirror implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#thinning?.abort();
     this.#index?.[Symbol.dispose]();
     this.#index = undefined;
   }
@@ -96,6 +109,11 @@ export class Mirror implements Disposable {
   /** A name that nobody else has, and nobody had. */
   newId(): string {
     return this.#deps.randomId();
+  }
+
+  /** Bytes that the history holds, as far as that is known. */
+  get historyBytes(): number | undefined {
+    return this.#history.bytes(this.index);
   }
 
   /** Who pushes now, if anybody does. */
@@ -149,11 +167,14 @@ export class Mirror implements Disposable {
     this.#parked.stays.clear();
     if (toPush) {
       const moment = this.#history.begin(this.#index);
+      if (this.#recount) this.#history.forgetCount(this.#index);
+      this.#recount = false;
       emptySlots(fs, this.#index, moment);
       this.#settle(moment);
     }
     if (toPush) this.#index.sweepXattrs();
     await this.#keepTrue((deps) => scanMirror(deps), waiting);
+    if (toPush) this.#thin();
   }
 
   /**
@@ -187,6 +208,7 @@ export class Mirror implements Disposable {
     this.#tell(moment);
     const doubtful = new Set([...commit.doubtful, ...[...wrong].map(parentOf)]);
     for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);
+    this.#thin();
     return commit;
   }
 
@@ -195,12 +217,57 @@ export class Mirror implements Disposable {
     const { fs } = this.#deps;
     const journal = readJournal(fs);
     const moment = this.#history.begin();
-    if (journal) redo(fs, journal, moment);
+    if (journal) {
+      redo(fs, journal, moment);
+      this.#recount = true;
+    }
     clearStage(fs, journal, moment);
     this.#settle(moment);
     // A client will be told that the mirror has what was done, by us or before the crash.
     if (journal && this.#deps.fsync) syncPlaces(fs, journal);
     clearJournal(fs);
+  }
+
+  /** Makes room on a full disk, at the cost of what the history has beyond the last day. @returns Whether there is any. */
+  makeRoom(bytes: number): boolean {
+    return this.#deps.history.days > 0 && makeRoom(bytes, this.#thinDeps());
+  }
+
+  #thinDeps(): ThinDeps {
+    const { fs, clock, history: limits } = this.#deps;
+    return { fs, index: this.index, history: this.#history, limits, now: clock.now() };
+  }
+
+  /** Thins the history if it is time, beside all else. */
+  #thin(): void {
+    const { clock, emit } = this.#deps;
+    const isLarge = (this.#history.bytes(this.index) ?? 0) > this.#most;
+    if (this.#thinning || !isLarge && clock.now() - this.#thinnedAt < THIN_EVERY_MS) return;
+    this.#thinnedAt = clock.now();
+    const thinning = this.#thinning = new AbortController();
+    this.#thinInSteps(thinning.signal).catch((error) => {
+      if (!thinning.signal.aborted) emit({ event: "warning", message: `cannot thin the history: ${reasonOf(error)}` });
+    }).finally(() => {
+      if (this.#thinning === thinning) this.#thinning = undefined;
+    });
+  }
+
+  async #thinInSteps(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const deps = this.#thinDeps();
+    // Not before whoever has come is served.
+    await clock.sleep(THIN_MS, signal);
+    let since = clock.now();
+    for (const steps = thin(deps); !signal.aborted && !steps.next().done;) {
+      if (clock.now() - since < THIN_MS) continue;
+      await clock.sleep(THIN_MS, signal);
+      since = clock.now();
+    }
+    if (signal.aborted) return;
+    const bytes = this.#history.bytes(deps.index)!;
+    const { most } = budgetOf(deps.limits, deps.index, bytes);
+    // What cannot be made smaller today is not tried again at every commit.
+    this.#most = Math.max(most, bytes + bytes / 10);
   }
 
   /** Makes durable what was put into the history outside of a commit. */

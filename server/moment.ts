@@ -9,9 +9,6 @@ import { dayOf, type Effect, encodeLines, logPath, type Stamp } from "./history_
 import { HISTORY_DIR, PRIVATE_DIR } from "./places.ts";
 import { isSame, nameWent } from "./seen.ts";
 
-/** Fact of the index: how many bytes the history holds. */
-export const BYTES_FACT = "history bytes";
-
 /** More about what goes. */
 export interface Removed {
   /** Where it lies, if it has been taken out of its place already. */
@@ -31,12 +28,19 @@ type Gone = Removed & {
   readonly twin: RelPath | undefined;
 };
 
+/** What the history gives to each of its moments. */
+export interface MomentDeps {
+  readonly nextStamp: () => Stamp;
+  /** Takes how many bytes more it holds. */
+  readonly grew: (bytes: number) => void;
+}
+
 /** One commit's part of the history. */
 export class Moment {
   readonly #fs: FileSystem;
   readonly #keeps: boolean;
   readonly #index: TreeIndex | undefined;
-  readonly #next: () => Stamp;
+  readonly #of: MomentDeps;
   #stamp: Stamp | undefined;
   /** Directories of ours in the folder, and what is kept there, by place. */
   #dirs = new Set<RelPath>();
@@ -54,16 +58,16 @@ export class Moment {
   /** What was not as the index says: somebody else's change. */
   readonly foreign = new Set<RelPath>();
 
-  constructor({ fs, keeps }: HistoryDeps, index: TreeIndex | undefined, next: () => Stamp) {
+  constructor({ fs, keeps }: HistoryDeps, index: TreeIndex | undefined, of: MomentDeps) {
     this.#fs = fs;
     this.#keeps = keeps;
     this.#index = index;
-    this.#next = next;
+    this.#of = of;
   }
 
   /** The time of this commit; no other has it. */
   get stamp(): Stamp {
-    return this.#stamp ??= this.#next();
+    return this.#stamp ??= this.#of.nextStamp();
   }
 
   /** Takes what is at `path` out of the mirror, directories with all that is in them. Nothing there is fine. */
@@ -158,10 +162,7 @@ export class Moment {
   write(fsync: boolean): void {
     this.#close();
     this.#bytes += this.#text.length;
-    if (this.#index && this.#bytes > 0) {
-      const bytes = this.#index.fact(BYTES_FACT);
-      if (bytes !== undefined) this.#index.setFact(BYTES_FACT, String(Number(bytes) + this.#bytes));
-    }
+    if (this.#bytes > 0) this.#of.grew(this.#bytes);
     this.#bytes = 0;
     try {
       if (this.#text !== "") this.#writeLog(fsync);
@@ -324,7 +325,7 @@ export class Moment {
       const place = joinPath(joinPath(HISTORY_DIR, this.stamp), was);
       if (!this.#dirs.has(place) && !this.#kept.has(place) && this.#makeDir(parentOf(place))) return place;
       this.#close();
-      this.#stamp = this.#next();
+      this.#stamp = this.#of.nextStamp();
       this.#dirs = new Set();
       this.#kept = new Set();
     }

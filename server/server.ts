@@ -31,7 +31,7 @@ export async function runServer(options: ServerOptions, { emit, signal }: Server
     name: `${Deno.hostname()}:${dir}`,
     average: options.blocksize ?? 0,
     fsync: options.fsync,
-    history: { days: options.historyDays },
+    history: { days: options.historyDays, bytes: options.historyBytes },
     everyChange: options.output.json || options.output.verbose,
   };
   const host = new EngineHost<ServerStart, never, never>(new URL("./worker.ts", import.meta.url), start, emit);

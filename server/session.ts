@@ -121,7 +121,11 @@ class Session {
       emit({ event: "connected", peer: hello.source });
     }
     await mirror.open(!hello.dryRun, () => this.#waiting());
-    this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, { fsync, name: mirror.newId() });
+    this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, {
+      fsync,
+      name: mirror.newId(),
+      makeRoom: (bytes) => mirror.makeRoom(bytes),
+    });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks();
     const lastId = index.fact(SOURCE_ID) ?? "", lastSource = index.fact(SOURCE_NAME) ?? "";

@@ -30,6 +30,16 @@ export interface NotStaged {
   readonly reason: string;
 }
 
+/** How files are put together. */
+export interface StageOptions {
+  /** Whether what is staged must be on the disk when `sync` returns. */
+  readonly fsync: boolean;
+  /** No other stage's, ever: a power cut may bring back an old journal, which must not find other files under the names that it knows. */
+  readonly name: string;
+  /** Makes room for so many bytes on a full disk. @returns Whether there is any. */
+  readonly makeRoom: (bytes: number) => boolean;
+}
+
 type Begin = ClientMessage & { type: "file" };
 
 interface Assembly {
@@ -57,6 +67,7 @@ export class Stage {
   readonly #metadata: Metadata;
   readonly #fsync: boolean;
   readonly #name: string;
+  readonly #makeRoom: (bytes: number) => boolean;
   #next = 0;
   /** What every new file here has. */
   #present: Present | undefined;
@@ -66,17 +77,13 @@ export class Stage {
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
 
-  /**
-   * @param fsync Whether what is staged must be on the disk when `sync` returns.
-   * @param name No other stage's, ever: a power cut may bring back an old journal, which must not find other files under the
-   * names that it knows.
-   */
-  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, { fsync, name }: { fsync: boolean; name: string }) {
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, { fsync, name, makeRoom }: StageOptions) {
     this.#fs = fs;
     this.#holdings = new Holdings(fs, index);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
+    this.#makeRoom = makeRoom;
   }
 
   /** Files of the mirror that were found not to be what the index says, until `clear` is called on it. */
@@ -95,7 +102,7 @@ export class Stage {
     this.#attempt(begin.path, () => {
       const at = joinPath(STAGE_DIR, `${this.#name}-${this.#next++}`);
       // Nobody else reads it before it has its own mode.
-      const file = this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600);
+      const file = this.#withRoom(0, () => this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600));
       this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: begin.base, size: 0 };
     });
   }
@@ -106,7 +113,7 @@ export class Stage {
     this.begin({ type: "file", path, attributes, sparse, size: bytes.length, average, base: path });
     this.#add((now) => {
       for (const length of lengths) this.#note(now, digestOf(bytes.subarray(now.size, now.size + length)), length);
-      write(now.file, bytes, 0, sparse);
+      this.#write(now, bytes, 0);
     });
     return this.end(content);
   }
@@ -134,7 +141,7 @@ export class Stage {
           this.#holdings.check(path, bytes.subarray(at, at + lengths[j]!), digests[j]!);
           this.#note(now, digests[j]!, lengths[j]!);
         }
-        write(now.file, bytes, now.size - size, now.begin.sparse);
+        this.#write(now, bytes, now.size - size);
       }
     });
   }
@@ -253,7 +260,25 @@ export class Stage {
     const at = now.size;
     now.own.set(digest, at);
     this.#note(now, digest, bytes.length);
-    write(now.file, bytes, at, now.begin.sparse);
+    this.#write(now, bytes, at);
+  }
+
+  #write({ file, begin }: Assembly, bytes: Uint8Array, offset: number): void {
+    writeParts(bytes, offset, begin.sparse, {
+      write: (part) => this.#withRoom(part.length, () => file.write(part)),
+      skip: (length) => file.skip(length),
+    });
+  }
+
+  /** Does something that may need room on the disk; where there is none, once more after some has been made. */
+  #withRoom<T>(bytes: number, what: () => T): T {
+    try {
+      return what();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code !== "ENOSPC" && code !== "EDQUOT" || !this.#makeRoom(bytes)) throw error;
+      return what();
+    }
   }
 
   /** Notes the next chunk of the recipe. */
@@ -296,7 +321,12 @@ function lengthOf(part: PatchPart): number {
 }
 
 /** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */
-function write(file: WritableFile, bytes: Uint8Array, offset: number, sparse: boolean): void {
+function writeParts(
+  bytes: Uint8Array,
+  offset: number,
+  sparse: boolean,
+  file: Pick<WritableFile, "write" | "skip">,
+): void {
   if (!sparse) return file.write(bytes);
   // Holes are whole blocks of the file, but for the last one.
   const blockEnd = (at: number) => Math.min(bytes.length, at + HOLE_BYTES - (offset + at) % HOLE_BYTES);

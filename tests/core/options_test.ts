@@ -142,6 +142,16 @@ Deno.test("parseCommandLine() reads addresses", () => {
   assertEquals(formatAddress({ host: "nas", port: 5 }), "nas:5");
 });
 
+Deno.test("--history takes days, --history-size a size", () => {
+  for (const [text, days] of [["0", 0], ["7", 7], ["0.5", 0.5], [".25", 0.25], ["36500", 36_500]] as const) {
+    assertEquals(server("--history", text).historyDays, days);
+  }
+  assertEquals(server().historyBytes, undefined);
+  for (const [text, bytes] of [["0", 0], ["1000", 1000], ["1.5K", 1536], ["10G", 10 * 1024 ** 3]] as const) {
+    assertEquals(server("--history-size", text).historyBytes, bytes);
+  }
+});
+
 Deno.test("parseCommandLine() reads numbers", () => {
   const sizes: [string, number][] = [["2048", 2048], ["2K", 2048], ["48k", 65536], ["40KiB", 32768], ["0.25M", 262144]];
   for (const [text, bytes] of sizes) assertEquals(server("-b", text).blocksize, bytes);
@@ -175,7 +185,7 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["client", "d", "--__proto__"], `Unknown option "--__proto__"`],
     [["client", "d", "--fsync"], `Unknown option "--fsync"`],
     [["client", "d", "--no-once"], `Unknown option "--no-once"`],
-    [["server", "--history", "3"], `Unknown option "--history"`],
+    [["server", "--historic", "3"], `Unknown option "--historic"`],
     [["client", "d", "--bwlimit", "1M"], `Unknown option "--bwlimit"`],
     [["server", "--once"], `Option "--once" belongs to dirsync client, not to dirsync server`],
     [["client", "d", "--insecure"], `belongs to dirsync server`],
@@ -226,6 +236,10 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["client", "d", "-u", "."], `Cannot use --updatemax`],
     [["client", "d", "-u", "Infinity"], `Cannot use --updatemax`],
     [["client", "d", "-u", "86401"], `Cannot use --updatemax`],
+    [["server", "--history", "-1"], `Cannot use --history "-1": it must be a number of days`],
+    [["server", "--history", "1w"], `Cannot use --history "1w"`],
+    [["server", "--history", "40000"], `Cannot use --history "40000"`],
+    [["server", "--history-size", "much"], `Cannot use --history-size "much": it must be a size`],
     [["server", "-b", "2047"], `Cannot use --blocksize "2047": it must be from 2K to 256K`],
     [["server", "-b", "257K"], `Cannot use --blocksize`],
     [["server", "-b", "64X"], `Cannot use --blocksize`],
@@ -303,7 +317,7 @@ Deno.test("help fits 80 columns, holds every option of its command and no other"
     }
     assertStringIncludes(help(), `dirsync ${command}`);
   }
-  assert(!/--history|--bwlimit/.test(help("help", "server") + help("help", "client")));
+  assert(!/--bwlimit/.test(help("help", "server") + help("help", "client")));
 });
 
 Deno.test("the examples of the help are command lines that work", () => {

@@ -1,85 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { noAccounts } from "../../core/accounts.ts";
-import type { SyncEvent } from "../../core/events.ts";
-import type { FileSystem } from "../../core/fs.ts";
-import { joinPath, parsePath, type RelPath, ROOT } from "../../core/path.ts";
+import { joinPath, parsePath as path, type RelPath, ROOT } from "../../core/path.ts";
 import { digestOf } from "../../core/recipe.ts";
-import { TreeIndex } from "../../core/tree_index.ts";
-import type { Attributes, Step } from "../../core/types.ts";
-import type { IndexedStep } from "../../server/commit.ts";
+import type { Step } from "../../core/types.ts";
 import { History } from "../../server/history.ts";
 import { listHistory, readLog } from "../../server/history_log.ts";
-import { Mirror } from "../../server/mirror.ts";
 import { HISTORY_DIR, STAGE_DIR } from "../../server/places.ts";
 import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { watchedFs } from "../support/fault_fs.ts";
-import { type FsUser, MemoryFs, SUPERUSER } from "../support/memory_fs.ts";
-
-const path = parsePath;
-const FILE = plain(0o644, 1n);
-
-interface SceneOptions {
-  readonly days?: number;
-  readonly user?: FsUser;
-  readonly before?: (fs: MemoryFs, call: string) => void;
-}
-
-/** A mirror with some files, the commits that are made in it, and what they keep. */
-async function scene({ days = 30, user = SUPERUSER, before = () => {} }: SceneOptions = {}) {
-  const clock = new FakeClock(Date.parse("2026-11-25T10:00:00Z"));
-  const fs = new MemoryFs(clock.nowNs, user);
-  fs.mkdir(path("d"), 0o755);
-  fs.mkdir(path("d/sub"), 0o555);
-  for (const name of ["a", "b", "d/x", "d/sub/y"]) fs.writeFile(path(name), `was ${name}`);
-  const index = new TreeIndex(":memory:");
-  const events: SyncEvent[] = [];
-  const watched: FileSystem = watchedFs(fs as FileSystem, (call) => before(fs, call));
-  const mirror = new Mirror({
-    fs: watched,
-    accounts: noAccounts,
-    clock,
-    emit: (event) => events.push(event),
-    openIndex: () => index,
-    removeIndex: () => {},
-    randomId: () => "00000000-0000-4000-8000-000000000001",
-    fsync: true,
-    history: { days },
-    name: "there:/mirror",
-  });
-  await mirror.open(true, () => Promise.resolve());
-  let staged = 0;
-  const file = (name: string, content: string, attributes: Attributes = FILE): Step => {
-    const at = joinPath(STAGE_DIR, String(staged++));
-    fs.writeFile(at, content);
-    const bytes = new TextEncoder().encode(content);
-    const recipe = { average: 2048, lengths: [bytes.length], digests: [digestOf(bytes)] };
-    const entry = { kind: "file", ...attributes, size: bytes.length, average: 2048, content: "ab".repeat(32) } as const;
-    return { op: "file", path: path(name), entry, at, recipe } as unknown as Step;
-  };
-  const commit = async (...steps: Step[]) => {
-    const { problems } = await mirror.commit(steps as IndexedStep[], new Set(), () => Promise.resolve());
-    return problems.map(({ path, message }) => `${path}: ${message}`);
-  };
-  return { fs, clock, index, mirror, events, file, commit, [Symbol.dispose]: () => index[Symbol.dispose]() };
-}
-
-/** What lies in the history, the logs left out, by place. */
-function kept(fs: MemoryFs): Record<string, string | undefined> {
-  const entries = Object.entries(fs.tree()).filter(([name]) => name.startsWith(`${HISTORY_DIR}/`))
-    .map(([name, entry]) => [name.slice(HISTORY_DIR.length + 1), entry] as const)
-    .filter(([name, { kind }]) => kind !== "dir" && !name.endsWith(".log"));
-  return Object.fromEntries(entries.map(([name, { content, target }]) => [name, content ?? target]));
-}
-
-function mirrored(fs: MemoryFs): Record<string, string | undefined> {
-  const entries = Object.entries(fs.tree({ withoutPrivate: true })).filter(([, { kind }]) => kind !== "dir");
-  return Object.fromEntries(entries.map(([name, { content, target }]) => [name, content ?? target]));
-}
-
-function warnings(events: readonly SyncEvent[]): string[] {
-  return events.flatMap((event) => event.event === "warning" ? [event.message] : []);
-}
+import { type FsUser, type MemoryFs, SUPERUSER } from "../support/memory_fs.ts";
+import { kept, mirrored, mirrorScene, warnings } from "../support/mirror_scene.ts";
 
 const AT = "2026-11-25T10-00-00.000Z";
 const remove = (name: string): Step => ({ op: "remove", path: path(name) });
@@ -92,7 +21,7 @@ const LAYERS: readonly [string, FsUser][] = [
 
 for (const [name, user] of LAYERS) {
   Deno.test(`what is replaced or removed lies in the history under its path; with ${name}`, async () => {
-    using world = await scene({ user });
+    using world = await mirrorScene({ user });
     const { fs, file, commit } = world;
     assertEquals(await commit(file("a", "new a"), remove("b"), file("d/x", "new x")), []);
     assertEquals(mirrored(fs), { a: "new a", "d/sub/y": "was d/sub/y", "d/x": "new x" });
@@ -108,7 +37,7 @@ for (const [name, user] of LAYERS) {
     const before = (fs: MemoryFs) => {
       found.add(fs.lstat(path("a")) ? new TextDecoder().decode(fs.readFile(path("a"))) : undefined);
     };
-    using world = await scene({ user, before });
+    using world = await mirrorScene({ user, before });
     found.clear();
     await world.commit(world.file("a", "new a"));
     found.delete("was a");
@@ -120,7 +49,7 @@ for (const [name, user] of LAYERS) {
 
 Deno.test("a directory goes to the history whole, by one rename, with what nobody knows of", async () => {
   let changes: string[] = [];
-  using world = await scene({
+  using world = await mirrorScene({
     before: (_, call) => {
       if (/^(rename|unlink|rmdir|exchange|link)/.test(call)) changes.push(call);
     },
@@ -140,7 +69,7 @@ Deno.test("a directory goes to the history whole, by one rename, with what nobod
 });
 
 Deno.test("what is at one path twice in one commit, or below what has gone, is kept under another time", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit } = world;
   const entry = { kind: "dir", ...plain(0o755, 1n) } as const;
   const steps: Step[] = [
@@ -161,7 +90,7 @@ Deno.test("what is at one path twice in one commit, or below what has gone, is k
 });
 
 Deno.test("what somebody else has changed in the mirror goes to the history, and people are told once", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit } = world;
   fs.writeFile(path("a"), "mine");
   fs.unlink(path("b"));
@@ -177,7 +106,7 @@ Deno.test("what somebody else has changed in the mirror goes to the history, and
 
 Deno.test("what somebody puts in place of a file at the last microsecond goes to the history", async () => {
   let armed = false;
-  using world = await scene({
+  using world = await mirrorScene({
     before: (fs, call) => {
       if (!armed || call !== "exchange") return;
       armed = false;
@@ -193,7 +122,7 @@ Deno.test("what somebody puts in place of a file at the last microsecond goes to
 
 Deno.test("a file that cannot go to the history is not replaced, and nothing is lost", async () => {
   let failing = 0;
-  using world = await scene({
+  using world = await mirrorScene({
     before: (_, call) => {
       if (failing > 0 && call === "rename" && failing-- > 0) throw new Error("the disk says no");
     },
@@ -206,7 +135,7 @@ Deno.test("a file that cannot go to the history is not replaced, and nothing is 
 
 Deno.test("what a file has replaced stays in the stage where neither the history nor the way back is open", async () => {
   let failing = false, exchanged = 0;
-  using world = await scene({
+  using world = await mirrorScene({
     before: (_, call) => {
       if (!failing) return;
       if (call === "rename" || call === "exchange" && exchanged++ > 0) throw new Error("the disk says no");
@@ -220,7 +149,7 @@ Deno.test("what a file has replaced stays in the stage where neither the history
 });
 
 Deno.test("programs in the history run as nobody else; what they were is in the log", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit, index } = world;
   const armed = (name: string) => {
     const node = index.find(path(name))!;
@@ -243,7 +172,7 @@ Deno.test("programs in the history run as nobody else; what they were is in the 
 });
 
 Deno.test("with 0 days nothing is kept and nothing is written", async () => {
-  using world = await scene({ days: 0 });
+  using world = await mirrorScene({ history: { days: 0 } });
   const { fs, file, commit } = world;
   assertEquals(await commit(file("a", "new a"), remove("b"), remove("d")), []);
   assertEquals(mirrored(fs), { a: "new a" });
@@ -255,7 +184,7 @@ Deno.test("with 0 days nothing is kept and nothing is written", async () => {
 });
 
 Deno.test("the log says what a commit did, in order, and goes on after a line that was cut short", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit, clock } = world;
   const entry = { kind: "dir", ...plain(0o755, 1n) } as const;
   await commit(
@@ -290,7 +219,7 @@ Deno.test("the log says what a commit did, in order, and goes on after a line th
 });
 
 Deno.test("commits of one millisecond, and of a clock that was set back, have times of their own in their order", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit } = world;
   for (let i = 0; i < 3; i++) await commit(file("a", `${i}`));
   assertEquals(Object.entries(kept(fs)), [
@@ -303,7 +232,7 @@ Deno.test("commits of one millisecond, and of a clock that was set back, have ti
 });
 
 Deno.test("content in the history stays known by its chunks, and is no part of the tree", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { file, commit, index } = world;
   const large = "x".repeat(40_000), larger = "y".repeat(50_000);
   await commit(file("a", large), file("d/large", larger));
@@ -321,7 +250,7 @@ Deno.test("content in the history stays known by its chunks, and is no part of t
 });
 
 Deno.test("a name of a file that is still there under another takes no room in the history, and shares nothing with it", async () => {
-  using world = await scene();
+  using world = await mirrorScene();
   const { fs, file, commit, index } = world;
   let link = 0;
   for (const [to, name] of [["a", "c"], ["b", "d/b"], ["d/x", "d/x2"]] as const) {

@@ -36,7 +36,7 @@ function scene() {
   return {
     fs,
     index,
-    stage: new Stage(fs, index, metadata, { fsync: true, name: "stage" }),
+    stage: new Stage(fs, index, metadata, { fsync: true, name: "stage", makeRoom: () => false }),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   };
 }

@@ -139,6 +139,7 @@ export class World implements Disposable {
 
   stopServer(): void {
     this.#server?.stop.abort();
+    this.#server?.mirror[Symbol.dispose]();
     this.cut();
     this.#server?.mirror[Symbol.dispose]();
     this.#server = undefined;
