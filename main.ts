@@ -8,6 +8,7 @@ import { parseCommandLine } from "./core/options.ts";
 import { createReport } from "./core/report.ts";
 import { escapeText } from "./core/text.ts";
 import config from "./deno.json" with { type: "json" };
+import { runHistory, runRestore } from "./server/history_command.ts";
 import { runServer } from "./server/server.ts";
 
 export const VERSION: string = config.version;
@@ -19,6 +20,14 @@ async function run(args: string[]): Promise<number> {
   const command = parseCommandLine(args);
   if (command.command === "help") return print(Deno.stdout, command.text);
   if (command.command === "version") return print(Deno.stdout, `dirsync ${VERSION}\n`);
+  if (command.command === "history" || command.command === "restore") {
+    const deps = {
+      clock: systemClock,
+      print: (text: string) => void print(Deno.stdout, text),
+      warn: (text: string) => void print(Deno.stderr, text),
+    };
+    return command.command === "history" ? runHistory(command.options, deps) : runRestore(command.options, deps);
+  }
   const columns = () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80;
   const report = createReport({
     output: command.options.output,

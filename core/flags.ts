@@ -1,7 +1,7 @@
 // Every option of every command, in one table: what parsing and help (and later completions and man page) are made of.
 
 /** The commands. */
-export const COMMANDS = ["server", "client", "approve"] as const;
+export const COMMANDS = ["server", "client", "approve", "history", "restore"] as const;
 /** A command. */
 export type CommandName = typeof COMMANDS[number];
 
@@ -20,6 +20,9 @@ export interface Flag {
 }
 
 const ALL = COMMANDS;
+/** Those that run or speak with an engine and tell events. */
+const TELLING = ["server", "client", "approve"] as const;
+const LOOKING_BACK = ["history", "restore"] as const;
 
 /** Every option there is, in the order of the help. */
 export const FLAGS: readonly Flag[] = [
@@ -111,9 +114,25 @@ export const FLAGS: readonly Flag[] = [
     name: "numeric-ids",
     help: "owners and groups go by their numbers (default: by name where both machines know it, else by number)",
   },
-  { commands: ALL, name: "json", help: "print events on stdout, one JSON object a line" },
-  { commands: ALL, name: "quiet", help: "print only what is wrong" },
-  { commands: ALL, name: "verbose", help: "print more: every path, and details" },
+  {
+    commands: ["restore"],
+    name: "at",
+    value: "TIME",
+    help:
+      "as it was at this moment: 2026-11-25, '2026-11-25 18:30' (local time), 2026-11-25T18:30:05Z, or an age such " +
+      "as 90s, 30m, 2h, 3d (default: before its last change)",
+  },
+  {
+    commands: ["restore"],
+    name: "to",
+    value: "DIR",
+    help:
+      "copy it into DIR, which is made, outside of the mirror (default: back to its place, if no server is running)",
+  },
+  { commands: LOOKING_BACK, name: "json", help: "print one JSON object a line" },
+  { commands: TELLING, name: "json", help: "print events on stdout, one JSON object a line" },
+  { commands: TELLING, name: "quiet", help: "print only what is wrong" },
+  { commands: TELLING, name: "verbose", help: "print more: every path, and details" },
   {
     commands: ["client", "approve"],
     name: "state",

@@ -49,6 +49,37 @@ a second, another at its next start. Run it on the client's machine.`,
 Exit status: 0 approved or nothing held, 1 no client has mirrored DIR from here,
 2 wrong usage.`,
   },
+  history: {
+    operand: "[PATH]",
+    about: `Lists what the history keeps of PATH (default: the current directory), which
+is, or was, in the directory of a server: what was replaced or deleted, when,
+and how large it was; the newest first. Run it on the server's machine.`,
+    after: `Examples:
+  dirsync history /srv/mirror/notes.txt
+  dirsync history                     of the directory that you are in
+
+Each line is a version that is kept, and when it went. dirsync restore with
+that time brings it back. They lie in .dirsync/history at the top of the
+mirror, where any program can read them.
+
+Exit status: 0 done, 1 not in a mirror, 2 wrong usage.`,
+  },
+  restore: {
+    operand: "PATH",
+    about: `Brings back a file or directory as it was just before a moment, from the
+history of the mirror that it is, or was, in. Run it on the server's machine.
+Nothing is overwritten: what is there now goes to the history first.`,
+    after: `Examples:
+  dirsync restore /srv/mirror/notes.txt --to /tmp
+  dirsync restore /srv/mirror --at 2h --to /tmp/two-hours-ago
+  dirsync restore notes.txt --at 2026-11-25T18:30 --to .. --json
+
+A client that is connected makes the mirror equal to its source again: while a
+server is running, --to DIR is the way, and from there to the source.
+
+Exit status: 0 done, 1 cannot, 2 wrong usage, 3 some of it could not be
+brought back.`,
+  },
 };
 
 /** What dirsync says of itself. */
@@ -58,6 +89,8 @@ Usage:
   dirsync server [DIR]    hold the mirror; run it where the copy shall be
   dirsync client DIR      watch DIR and keep the mirror equal to it
   dirsync approve DIR     let the client of DIR do the deletions that it holds
+  dirsync history [PATH]  list what was replaced or deleted in a mirror
+  dirsync restore PATH    bring it back as it was
 
 Try it in two terminals:
   dirsync server ./mirror
@@ -65,7 +98,7 @@ Try it in two terminals:
 
 More:
   dirsync server --help   options and examples of the server
-  dirsync client --help   options and examples of the client
+  dirsync client --help   options and examples of the client, and so on
   dirsync --version       the version
 `;
 

@@ -7,6 +7,7 @@ import { UsageError } from "./errors.ts";
 import { type CommandName, COMMANDS } from "./flags.ts";
 import { helpOf, OVERVIEW } from "./help.ts";
 import { MAX_AVERAGE, MIN_AVERAGE } from "./limits.ts";
+import { parseWhen, type When } from "./when.ts";
 
 /** What the two commands print, and where. */
 export interface OutputOptions {
@@ -76,11 +77,29 @@ export interface ApproveOptions {
   readonly state?: string;
 }
 
+/** Options of `dirsync history`. */
+export interface HistoryOptions {
+  /** What is asked for, in a mirror's directory; as given. */
+  readonly path: string;
+  /** One JSON object a line. */
+  readonly json: boolean;
+}
+
+/** Options of `dirsync restore`. */
+export interface RestoreOptions extends HistoryOptions {
+  /** The moment, ms since the epoch or before now; undefined = before the last change. */
+  readonly at?: When;
+  /** The directory to copy to, as given; undefined = back to its place. */
+  readonly to?: string;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "server"; readonly options: ServerOptions }
   | { readonly command: "client"; readonly options: ClientOptions }
   | { readonly command: "approve"; readonly options: ApproveOptions }
+  | { readonly command: "history"; readonly options: HistoryOptions }
+  | { readonly command: "restore"; readonly options: RestoreOptions }
   | { readonly command: "help"; readonly text: string }
   | { readonly command: "version" };
 
@@ -117,6 +136,10 @@ export function parseCommandLine(args: readonly string[]): Command {
       return { command: first, options: clientOptions(given) };
     case "approve":
       return { command: first, options: approveOptions(given) };
+    case "history":
+      return { command: first, options: { path: operandOf(given) ?? ".", json: given.values.has("json") } };
+    case "restore":
+      return { command: first, options: restoreOptions(given) };
   }
 }
 
@@ -141,9 +164,7 @@ function withoutCommand(first: string, rest: readonly string[]): Command {
 
 function unknownCommand(text: string): UsageError {
   const close = closest(text, COMMANDS);
-  const hint = close
-    ? `did you mean "${close}"?`
-    : "the commands are: dirsync server [DIR], dirsync client DIR, dirsync approve DIR";
+  const hint = close ? `did you mean "${close}"?` : `the commands are: ${COMMANDS.join(", ")}`;
   return new UsageError(`Unknown command "${text}"; ${hint}`);
 }
 
@@ -190,6 +211,19 @@ function clientOptions(given: Arguments): ClientOptions {
   };
 }
 
+function restoreOptions(given: Arguments): RestoreOptions {
+  const path = operandOf(given), at = valueOf(given, "at"), to = valueOf(given, "to");
+  if (path === undefined) {
+    throw new UsageError("Restore what? Write dirsync restore PATH; dirsync restore --help tells more");
+  }
+  return {
+    path,
+    json: given.values.has("json"),
+    ...(at !== undefined && { at: parseWhen("--at", at) }),
+    ...(to !== undefined && { to }),
+  };
+}
+
 function commonOptions(given: Arguments): Pick<ServerOptions, "output" | "state" | "fsync"> {
   const state = valueOf(given, "state");
   const [json, quiet, verbose] = [given.values.has("json"), given.values.has("quiet"), given.values.has("verbose")];
@@ -205,9 +239,9 @@ function commonOptions(given: Arguments): Pick<ServerOptions, "output" | "state"
 function operandOf({ command, operands }: Arguments): string | undefined {
   if (operands.length > 1) {
     throw new UsageError(
-      `dirsync ${command} takes one directory, but "${operands[1]}" comes after "${
-        operands[0]
-      }"; quote names with spaces`,
+      `dirsync ${command} takes one ${command === "restore" || command === "history" ? "path" : "directory"}, but "${
+        operands[1]
+      }" comes after "${operands[0]}"; quote names with spaces`,
     );
   }
   if (operands[0] === "") throw new UsageError(`The directory is an empty text; write . for the current one`);

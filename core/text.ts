@@ -84,3 +84,11 @@ function pair(count: number, large: string, smallPerLarge: number, small: string
   const rest = count % smallPerLarge;
   return `${Math.floor(count / smallPerLarge)} ${large}${rest > 0 ? ` ${rest} ${small}` : ""}`;
 }
+
+/** A time, ms since the epoch, as the clocks here show it: "2026-11-25 18:30:05". */
+export function formatTime(ms: number): string {
+  const time = new Date(ms);
+  const two = (number: number) => String(number).padStart(2, "0");
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+}

@@ -242,19 +242,19 @@ export class Commit {
   #meta(path: RelPath, attributes: Attributes): void {
     const node = this.#require(path);
     const { entry } = node;
-    this.#moment.changing(path, node);
     if (entry.kind === "dir") {
       this.#touch(node.id);
       return this.#index.setAttributes(node, attributes);
     }
     const isOurs = this.#isOurs(node, path);
+    this.#moment.changing(path, node, entry.link !== 0 || attributes.link !== 0);
     if (attributes.link !== entry.link && this.#hasOtherNames(node)) {
       // It is to be a file of its own, or one with other names.
       const at = freeSlot(this.#fs);
       this.#writing([parentOf(path)], () => {
-        const there = this.#fs.lstat(path);
         this.#copy(path, entry, at);
-        this.#moment.replace(at, path, undefined, there?.ino);
+        this.#moment.replace(at, path);
+        this.#moment.created(path);
       });
       this.#touch(node.parent);
       this.#refresh(node);
@@ -279,11 +279,13 @@ export class Commit {
     this.#writing([parentOf(from), parentOf(to), from], () => {
       if (!old) this.#place(from, to);
       // Of one file with two names, one goes.
-      else if (isOneFile(this.#fs.lstat(from), this.#fs.lstat(to))) return this.#moment.remove(from);
-      else this.#hide(from, (at) => this.#place(at, to, old));
+      else if (isOneFile(this.#fs.lstat(from), this.#fs.lstat(to))) {
+        this.#moment.remove(from);
+        return this.#index.remove(old.id);
+      } else this.#hide(from, (at) => this.#place(at, to, old));
       this.#moment.moved(from, to);
     });
-    if (old) this.#forget(old);
+    if (old) this.#refresh(old);
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind === "dir") this.#touch(node.id);
@@ -395,7 +397,7 @@ export class Commit {
       const stays = this.#parked.stays.get(to);
       this.#parked.stays.delete(to);
       const there = this.#fs.lstat(to), ino = this.#fs.lstat(from)?.ino;
-      if (stays !== undefined && there?.ino === stays) return this.#moment.replace(from, to, undefined, stays);
+      if (stays !== undefined && there?.ino === stays) return this.#moment.replace(from, to);
       // A new spelling of its own name, for a file system that takes both for the same.
       if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to) && there?.ino === ino) {
         return this.#fs.rename(from, to);
@@ -475,13 +477,10 @@ export class Commit {
     }
   }
 
-  #forget(node: Node): void {
-    this.#index.remove(node.id);
-    this.#refresh(node);
-  }
-
+  /** Whether there is another name of it in the mirror or a slot. */
   #hasOtherNames({ id, seen }: Node): boolean {
-    return seen !== undefined && this.#index.withInode(seen.ino).some((node) => node.id !== id);
+    const others = seen ? this.#index.withInode(seen.ino).filter((node) => node.id !== id) : [];
+    return others.some((other) => pathOrSlot(this.#index, other.id) !== undefined);
   }
 
   #ownerOf(node: Node, path: RelPath): Present["owner"] {
@@ -492,7 +491,11 @@ export class Commit {
 
   /** Notes that the times of a directory have to be set again. */
   #touch(id: number): void {
-    if (id > 0 && !this.#touched.has(id)) this.#touched.set(id, this.#index.get(id)?.entry.xattrs);
+    if (id <= 0 || this.#touched.has(id)) return;
+    const node = this.#index.get(id), path = pathOrSlot(this.#index, id);
+    // Everything that comes or goes in it changes its time.
+    if (node && path !== undefined) this.#moment.changing(path, node);
+    this.#touched.set(id, node?.entry.xattrs);
   }
 
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */

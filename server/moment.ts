@@ -6,7 +6,7 @@ import { isWithin, joinPath, parentOf, type RelPath } from "../core/path.ts";
 import { CHUNKS_FROM_BYTES, type Node, type TreeIndex } from "../core/tree_index.ts";
 import type { HistoryDeps } from "./history.ts";
 import { dayOf, type Effect, encodeLines, logPath, type Stamp } from "./history_log.ts";
-import { HISTORY_DIR, PRIVATE_DIR } from "./places.ts";
+import { HISTORY_DIR, pathOrSlot, PRIVATE_DIR } from "./places.ts";
 import { isSame, nameWent } from "./seen.ts";
 
 /** More about what goes. */
@@ -83,9 +83,8 @@ export class Moment {
   /**
    * Puts what is at `from`, a place that nobody sees, in the place of what is at `to`, which at every moment holds one of the two.
    * @param node What the index knows at `to`; it goes from the tree.
-   * @param elsewhere Inode number of what need not be kept, since it has another name.
    */
-  replace(from: RelPath, to: RelPath, node?: Node, elsewhere?: bigint): void {
+  replace(from: RelPath, to: RelPath, node?: Node): void {
     const fs = this.#fs;
     const there = fs.lstat(to);
     if (!there) {
@@ -93,25 +92,24 @@ export class Moment {
       if (node) this.#index?.remove(node.id);
       return;
     }
-    const twin = elsewhere === undefined ? this.#twinOf(there, to) : undefined;
-    const isElsewhere = twin !== undefined || elsewhere !== undefined && there.ino === elsewhere;
+    const twin = this.#twinOf(there, to);
     const gone = { at: from, path: to, was: to, node, twin };
     if (node) this.#look(to, there, node);
-    else if (!isElsewhere) this.foreign.add(to);
+    else if (twin === undefined) this.foreign.add(to);
     if (!this.#keeps && there.kind !== "dir") {
       replace(fs, from, to);
       return this.#leftTwin(there, gone);
     }
     // Made before the exchange: from then on only a rename is left to do.
-    const place = this.#keeps && !isElsewhere ? this.#placeFor(to) : undefined;
+    const place = this.#keeps && twin === undefined ? this.#placeFor(to) : undefined;
     if (fs.exchange(from, to)) {
       try {
-        this.#takeAway(there, gone, place, isElsewhere);
+        this.#takeAway(there, gone, place);
       } catch (error) {
         fs.exchange(from, to);
         throw error;
       }
-    } else if (isElsewhere) {
+    } else if (twin !== undefined) {
       replace(fs, from, to);
       this.#leftTwin(there, gone);
     } else {
@@ -131,17 +129,18 @@ export class Moment {
     this.#note([">", from, to]);
   }
 
-  /** Notes what attributes something had that is given others. */
-  changing(path: RelPath, { entry: { mode, mtimeNs }, seen }: Node): void {
-    if (this.#made.has(path) || this.#made.has(parentOf(path))) return;
-    this.#note([
-      "=",
-      path,
-      seen?.mode ?? mode,
-      String(seen?.mtimeNs ?? mtimeNs),
-      seen?.uid ?? NO_ID,
-      seen?.gid ?? NO_ID,
-    ]);
+  /** Notes what attributes something had that is given others; all names of a file have them in common. */
+  changing(path: RelPath, { id, entry, seen }: Node, hasNames = false): void {
+    const paths = [path];
+    for (const other of hasNames && seen && this.#index ? this.#index.withInode(seen.ino) : []) {
+      const at = other.id === id ? undefined : pathOrSlot(this.#index!, other.id);
+      if (at !== undefined) paths.push(at);
+    }
+    const { mode, mtimeNs, uid, gid } = seen ?? { ...entry, uid: NO_ID, gid: NO_ID };
+    for (const each of paths) {
+      if (this.#made.has(each) || this.#made.has(parentOf(each))) continue;
+      this.#note(["=", each, mode, String(mtimeNs), uid, gid]);
+    }
   }
 
   /** Notes that what was at `path` had gone to `place` of the history before a crash. */
@@ -198,16 +197,8 @@ export class Moment {
     if (linked) this.#gone(there, gone, place!);
   }
 
-  /**
-   * Moves what is at `at` to its place in the history.
-   * @param isElsewhere It has another name, and need not be kept, if it is what has been looked at.
-   */
-  #takeAway(
-    there: Stat,
-    gone: Gone,
-    place = this.#keeps ? this.#placeFor(gone.was) : undefined,
-    isElsewhere = gone.twin !== undefined,
-  ): void {
+  /** Moves what is at `at` to its place in the history, unless it is still there under another name. */
+  #takeAway(there: Stat, gone: Gone, place = this.#keeps ? this.#placeFor(gone.was) : undefined): void {
     const fs = this.#fs;
     const { at, path } = gone;
     if (place !== undefined) {
@@ -215,7 +206,7 @@ export class Moment {
       const isOpen = at === path;
       if (isOpen) this.#rename(at, place, there);
       const now = isOpen ? place : at;
-      if (!isElsewhere || fs.lstat(now)?.ino !== there.ino) {
+      if (gone.twin === undefined || fs.lstat(now)?.ino !== there.ino) {
         if (!isOpen) this.#rename(at, place, there);
         return this.#gone(there, gone, place);
       }
@@ -241,10 +232,10 @@ export class Moment {
     nameWent(this.#fs, this.#index, there);
   }
 
-  /** Another name in the mirror of what is at `path`, but none in the directory `outside`. */
+  /** Another name, in the mirror or a slot, of what is at `path`, but none in the directory `outside`. */
   #twinOf(there: Stat, path: RelPath, outside?: RelPath): RelPath | undefined {
     if (there.kind === "dir" || there.nlink < 2) return undefined;
-    const twins = this.#index?.withInode(there.ino).map(({ id }) => this.#index!.pathOf(id)) ?? [];
+    const twins = this.#index?.withInode(there.ino).map(({ id }) => pathOrSlot(this.#index!, id)) ?? [];
     return twins.find((twin) =>
       twin !== undefined && twin !== path && !(outside !== undefined && isWithin(twin, outside)) &&
       this.#fs.lstat(twin)?.ino === there.ino

@@ -8,6 +8,7 @@ import { INDEX_FILE } from "../core/path.ts";
 import { randomId } from "../core/random.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import type { HistoryLimits } from "./history.ts";
+import { type Hold, holdMirror } from "./hold.ts";
 import { Mirror } from "./mirror.ts";
 import { serve } from "./session.ts";
 
@@ -29,8 +30,13 @@ runEngine<ServerStart, never, never>(
     const { emit, signal } = side;
     // Modes are set as the source has them, whatever this process was started with.
     if (Deno.build.os !== "windows") Deno.umask(0o022);
-    const openIndex = (where: "folder" | "memory") =>
-      new TreeIndex(where === "memory" ? ":memory:" : `${dir}/${INDEX_FILE}`);
+    let hold: Hold | undefined;
+    const openIndex = (where: "folder" | "memory") => {
+      if (where === "memory") return new TreeIndex(":memory:");
+      // Until the end: nobody is to restore anything in place meanwhile.
+      hold ??= holdMirror(dir);
+      return new TreeIndex(`${dir}/${INDEX_FILE}`);
+    };
     const removeIndex = () => removeDatabase(`${dir}/${INDEX_FILE}`);
     const clock = systemClock;
     const fs = openFs(dir);
@@ -56,6 +62,7 @@ runEngine<ServerStart, never, never>(
     };
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     await Promise.all(sessions);
+    hold?.[Symbol.dispose]();
     return 0;
   },
 );

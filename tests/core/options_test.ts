@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import { UsageError } from "../../core/errors.ts";
 import { formatAddress, isLoopback } from "../../core/address.ts";
-import { FLAGS } from "../../core/flags.ts";
+import { COMMANDS, FLAGS } from "../../core/flags.ts";
 import { type ClientOptions, parseCommandLine, type ServerOptions } from "../../core/options.ts";
 
 function server(...args: string[]): ServerOptions {
@@ -167,10 +167,7 @@ Deno.test("parseCommandLine() reads numbers", () => {
 Deno.test("parseCommandLine() says in one line what is wrong and what to do", () => {
   const table: [string[], string][] = [
     [["serve"], `Unknown command "serve"; did you mean "server"?`],
-    [
-      ["./dir"],
-      `Unknown command "./dir"; the commands are: dirsync server [DIR], dirsync client DIR, dirsync approve DIR`,
-    ],
+    [["./dir"], `Unknown command "./dir"; the commands are: server, client, approve, history, restore`],
     [["constructor"], `Unknown command "constructor"`],
     [["help", "x"], `Unknown command "x"`],
     [[""], `Unknown command ""`],
@@ -302,12 +299,10 @@ Deno.test("help and version are answered wherever they are asked for", () => {
 });
 
 Deno.test("help fits 80 columns, holds every option of its command and no other", () => {
-  for (
-    const line of [help(), help("help", "server"), help("help", "client"), help("help", "approve")].join("").split("\n")
-  ) {
+  for (const line of [help(), ...COMMANDS.map((command) => help("help", command))].join("").split("\n")) {
     assert(line.length <= 80 && line === line.trimEnd(), line);
   }
-  for (const command of ["server", "client"] as const) {
+  for (const command of COMMANDS) {
     const text = help("help", command);
     const options = text.slice(text.indexOf("Options:"), text.indexOf("Examples:"));
     for (const flag of FLAGS) {
@@ -321,7 +316,7 @@ Deno.test("help fits 80 columns, holds every option of its command and no other"
 });
 
 Deno.test("the examples of the help are command lines that work", () => {
-  const lines = [help(), help("help", "server"), help("help", "client"), help("help", "approve")].join("").split("\n");
+  const lines = [help(), ...COMMANDS.map((command) => help("help", command))].join("").split("\n");
   const examples = lines.map((line) => /^ {2}dirsync ((?:\S| (?! ))+)/.exec(line)?.[1]).filter((text) =>
     text !== undefined
   );
@@ -330,7 +325,7 @@ Deno.test("the examples of the help are command lines that work", () => {
 });
 
 Deno.test("no two options of a command share a name or a letter", () => {
-  for (const command of ["server", "client"] as const) {
+  for (const command of COMMANDS) {
     const flags = FLAGS.filter((flag) => flag.commands.includes(command));
     const names = flags.flatMap(({ name, short }) => short ? [name, short] : [name]);
     assertEquals(new Set(names).size, names.length);
