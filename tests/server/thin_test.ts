@@ -5,10 +5,12 @@ import type { Step } from "../../core/types.ts";
 import { History, type HistoryLimits } from "../../server/history.ts";
 import { listHistory, timeOf } from "../../server/history_log.ts";
 import { HISTORY_DIR, STAGE_DIR } from "../../server/places.ts";
+import { Past, readChronicle } from "../../server/past.ts";
+import { Restore } from "../../server/restore.ts";
 import { Stage } from "../../server/stage.ts";
 import { budgetOf, thin } from "../../server/thin.ts";
 import { FILE, kept, mirrorScene, warnings } from "../support/mirror_scene.ts";
-import { type MemoryFs, systemError } from "../support/memory_fs.ts";
+import { MemoryFs, systemError } from "../support/memory_fs.ts";
 
 const HOUR = 3_600_000, DAY = 24 * HOUR;
 const remove = (name: string): Step => ({ op: "remove", path: path(name) });
@@ -56,6 +58,23 @@ Deno.test("of the last day every version stays; of each day before, what it bega
   assertEquals(world.mirror.historyBytes, bytesIn(fs));
 });
 
+Deno.test("where a version has been thinned, a later one comes back, and that is said", async () => {
+  using world = await mirrorScene();
+  await saveOften(world, 3);
+  await world.clock.pass(DAY);
+  await world.commit(world.file("b", "new b"));
+  await world.clock.pass(HOUR);
+  const bring = (since: string) => {
+    const past = new Past(world.fs, readChronicle(world.fs, since).lines), to = new MemoryFs(world.clock.nowNs);
+    const restore = new Restore(world.fs, to, past);
+    restore.copy(past.find(path("a"))!, path("a"), path("a"));
+    return [new TextDecoder().decode(to.readFile(path("a"))), restore.done.later];
+  };
+  // What was saved at 10:00 and replaced at 14:00 is gone; what was saved at 18:00 is the next that is kept.
+  assertEquals(bring("2026-11-26T12-00-00.000Z"), ["32", 1]);
+  assertEquals(bring("2026-11-26T00-00-00.000Z"), ["12", 0]);
+});
+
 Deno.test("a file that lived for hours only, and a directory's files, are thinned one by one", async () => {
   using world = await mirrorScene();
   const { fs, file, commit, clock } = world;
@@ -85,16 +104,17 @@ Deno.test("what is older than the days wanted goes, its log and its chunks with 
   const { fs, index, file, commit } = world;
   const large = "x".repeat(40_000);
   const digest = digestOf(new TextEncoder().encode(large));
-  await commit(file("d/large", large));
-  await commit(remove("d"));
-  assert(index.holderOf(digest));
+  const other = "y".repeat(40_000), otherDigest = digestOf(new TextEncoder().encode(other));
+  await commit(file("d/large", large), file("b", other));
+  await commit(remove("d"), file("b", "small"));
+  assert(index.holderOf(digest) && index.holderOf(otherDigest));
   await saveOften(world, 8, 12);
   const now = world.clock.now();
   const { stamps, days } = listHistory(fs);
   // Thinned by the last commit, 12 hours ago.
   assert(stamps.length > 8 && stamps.every((stamp) => timeOf(stamp)! >= now - 6 * DAY), stamps.join());
   assertEquals([days[0], days.length], ["2026-11-27", 6]);
-  assertEquals(index.holderOf(digest), undefined);
+  assertEquals([index.holderOf(digest), index.holderOf(otherDigest)], [undefined, undefined]);
   assertEquals(index.count(), 2);
   assertEquals(world.mirror.historyBytes, bytesIn(fs));
 });
