@@ -4,10 +4,15 @@ import { DisconnectedError, ProtocolError } from "./errors.ts";
 import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import type { Link } from "./link.ts";
 
+/** Room to begin with (bytes). */
+const FIRST_ROOM = 64 << 10;
+
 /** Frames of a link, one after the other. */
 export class FrameReader {
-  #buffer: Uint8Array = new Uint8Array();
+  /** One for all that comes: memory that is new each time is slow to touch. What is read lies from `#at` to `#end`. */
+  #buffer = new Uint8Array(FIRST_ROOM);
   #at = 0;
+  #end = 0;
   /** Bytes received so far. */
   received = 0;
 
@@ -18,7 +23,7 @@ export class FrameReader {
    * @throws {ProtocolError} If its length is impossible.
    */
   take(): Uint8Array | undefined {
-    const have = this.#buffer.length - this.#at;
+    const have = this.#end - this.#at;
     if (have < 4) return undefined;
     const length = this.#length();
     if (have < 4 + length) return undefined;
@@ -33,22 +38,29 @@ export class FrameReader {
    * @throws {DisconnectedError} If the connection broke, or ended within a frame.
    */
   async fill(): Promise<boolean> {
-    const parts = this.#at < this.#buffer.length ? [this.#buffer.subarray(this.#at)] : [];
-    let have = this.#buffer.length - this.#at;
-    const want = have < 4 ? have + 1 : 4 + this.#length();
-    while (have < want) {
+    this.#buffer.copyWithin(0, this.#at, this.#end);
+    this.#end -= this.#at;
+    this.#at = 0;
+    const want = this.#end < 4 ? this.#end + 1 : 4 + this.#length();
+    while (this.#end < want) {
       const bytes = await this.link.receive();
       if (!bytes) {
-        if (have > 0) throw new DisconnectedError("The connection ended in the middle of a message");
+        if (this.#end > 0) throw new DisconnectedError("The connection ended in the middle of a message");
         return false;
       }
       this.received += bytes.length;
-      parts.push(bytes);
-      have += bytes.length;
+      this.#room(bytes.length);
+      this.#buffer.set(bytes, this.#end);
+      this.#end += bytes.length;
     }
-    this.#buffer = parts.length === 1 ? parts[0]! : join(parts, have);
-    this.#at = 0;
     return true;
+  }
+
+  #room(more: number): void {
+    if (this.#end + more <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#buffer.length, this.#end + more));
+    larger.set(this.#buffer.subarray(0, this.#end));
+    this.#buffer = larger;
   }
 
   #length(): number {
@@ -59,14 +71,4 @@ export class FrameReader {
     }
     return length;
   }
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -23,11 +23,11 @@ export function socketLink(socket: Socket, head: Uint8Array): Link {
     window.fail(error ?? new DisconnectedError("The connection is closed"));
   };
   socket.setNoDelay(true);
-  socket.on("data", (bytes: Uint8Array) => receive(new Uint8Array(bytes)));
+  socket.on("data", (bytes: Uint8Array) => receive(owned(bytes)));
   socket.on("error", (error: Error) => end(new DisconnectedError(error.message, { cause: error })));
   socket.on("close", () => end(undefined));
   socket.on("end", () => end(undefined));
-  if (head.length > 0) receive(new Uint8Array(head));
+  if (head.length > 0) receive(owned(head));
   return {
     send: (bytes) => {
       if (inbox.ended || socket.destroyed) return Promise.reject(new DisconnectedError("The connection is closed"));
@@ -40,4 +40,9 @@ export function socketLink(socket: Socket, head: Uint8Array): Link {
       socket.destroySoon();
     },
   };
+}
+
+/** The same bytes, in a buffer that is theirs alone: what is handed on may go to another thread. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
 }
