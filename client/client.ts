@@ -28,7 +28,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
   const dir = realDirectory(options.dir);
   const state = makeState(options.state, dir);
   const server = formatAddress(options.server);
-  const { once, dryRun, updatemaxMs, xattrs, numericIds, maxDelete, output } = options;
+  const { once, dryRun, updatemaxMs, xattrs, numericIds, maxDelete, output, bwlimit } = options;
   const start: ClientStart = {
     dir,
     source: `${Deno.hostname()}:${dir}`,
@@ -41,6 +41,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
     xattrs,
     numericIds,
     maxDelete,
+    bwlimit,
     everyChange: output.json || output.verbose || dryRun,
   };
   try {

@@ -12,6 +12,7 @@ import type { MaxDelete } from "../core/options.ts";
 import { describeFs, openAccounts, openSource } from "../core/open_fs.ts";
 import { ID_FILE, INDEX_FILE, type RelPath } from "../core/path.ts";
 import { random, randomId } from "../core/random.ts";
+import { throttled } from "../core/throttle.ts";
 import { TreeIndex } from "../core/tree_index.ts";
 import { DirtySet } from "./dirty.ts";
 import { HeldFiles } from "./held_files.ts";
@@ -38,6 +39,8 @@ export interface ClientStart {
   readonly numericIds: boolean;
   readonly maxDelete: MaxDelete;
   readonly everyChange: boolean;
+  /** Bytes a second that may be sent. */
+  readonly bwlimit: number | undefined;
 }
 
 /** What the engine is told: paths that may have changed, or with undefined that anything may have; or how dialling failed. */
@@ -58,7 +61,11 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     } else if (note.paths) dirty.addPaths(note.paths as RelPath[]);
     else dirty.addAll();
   };
-  side.onLink = (link) => dialled ? dialled.resolve(link) : link.close();
+  const { bwlimit } = start;
+  side.onLink = (link) => {
+    if (!dialled) link.close();
+    else dialled.resolve(bwlimit ? throttled(link, bwlimit, systemClock) : link);
+  };
   const dial = (signal: AbortSignal) =>
     new Promise<Link>((resolve, reject) => {
       dialled = { resolve, reject };

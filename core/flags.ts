@@ -96,6 +96,12 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     commands: ["client"],
+    name: "bwlimit",
+    value: "RATE",
+    help: "send at most so many bytes a second: 500K, 10M",
+  },
+  {
+    commands: ["client"],
     name: "max-delete",
     value: "N|P%",
     default: "50%",

@@ -107,6 +107,8 @@ export type Command =
 const DEFAULT_DIR = "./Storage";
 /** Longest --history (days): a hundred years. */
 const MAX_HISTORY_DAYS = 36_500;
+/** Smallest --bwlimit (bytes a second): with less, what one message holds would take longer than a peer may be silent. */
+const MIN_RATE = 8 << 10;
 /** Longest --updatemax (s): a day. */
 const MAX_UPDATEMAX_S = 86_400;
 
@@ -195,7 +197,7 @@ function sourceOf(given: Arguments): string {
 
 function clientOptions(given: Arguments): ClientOptions {
   const dir = sourceOf(given);
-  const updatemax = valueOf(given, "updatemax");
+  const updatemax = valueOf(given, "updatemax"), bwlimit = valueOf(given, "bwlimit");
   const dryRun = given.values.has("dry-run");
   return {
     dir,
@@ -204,6 +206,7 @@ function clientOptions(given: Arguments): ClientOptions {
     once: dryRun || given.values.has("once"),
     dryRun,
     exclude: given.values.get("exclude") ?? [],
+    ...(bwlimit !== undefined && { bwlimit: parseRate(bwlimit) }),
     maxDelete: parseMaxDelete(valueOf(given, "max-delete")!),
     xattrs: given.values.has("xattrs"),
     numericIds: given.values.has("numeric-ids"),
@@ -277,6 +280,14 @@ function parseHistorySize(text: string): number {
     throw wrong("--history-size", text, "it must be a size such as 500M or 10G");
   }
   return Math.floor(bytes);
+}
+
+function parseRate(text: string): number {
+  const bytes = parseBytes(text.replace(/\/s$/i, ""));
+  if (bytes === undefined || bytes < MIN_RATE) {
+    throw wrong("--bwlimit", text, `it must be bytes a second, at least ${MIN_RATE >> 10}K; 10M for example`);
+  }
+  return bytes;
 }
 
 function parseUpdatemax(text: string): number {

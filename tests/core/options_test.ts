@@ -160,6 +160,8 @@ Deno.test("parseCommandLine() reads numbers", () => {
     86_400_000,
   ]];
   for (const [text, ms] of times) assertEquals(client("d", "-u", text).updatemaxMs, ms);
+  const rates: [string, number][] = [["8K", 8192], ["1.5M", 1_572_864], ["10000", 10_000], ["2GiB/s", 2 ** 31]];
+  for (const [text, rate] of rates) assertEquals(client("d", "--bwlimit", text).bwlimit, rate);
   assertEquals(client("d", "--max-delete", "0").maxDelete, { entries: 0 });
   assertEquals(client("d", "--max-delete", "12.5%").maxDelete, { percent: 12.5 });
 });
@@ -184,6 +186,7 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["client", "d", "--no-once"], `Unknown option "--no-once"`],
     [["server", "--historic", "3"], `Unknown option "--historic"`],
     [["client", "d", "--bwlimit", "1M"], `Unknown option "--bwlimit"`],
+    [["server", "--bwlimit", "1M"], `belongs to dirsync client`],
     [["server", "--once"], `Option "--once" belongs to dirsync client, not to dirsync server`],
     [["client", "d", "--insecure"], `belongs to dirsync server`],
     [["client", "d", "--server"], `Option "--server" needs a value: --server HOST[:PORT]`],
@@ -237,6 +240,8 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["server", "--history", "1w"], `Cannot use --history "1w"`],
     [["server", "--history", "40000"], `Cannot use --history "40000"`],
     [["server", "--history-size", "much"], `Cannot use --history-size "much": it must be a size`],
+    [["client", "d", "--bwlimit", "0"], `Cannot use --bwlimit "0": it must be bytes a second, at least 8K`],
+    [["client", "d", "--bwlimit", "fast"], `Cannot use --bwlimit "fast"`],
     [["server", "-b", "2047"], `Cannot use --blocksize "2047": it must be from 2K to 256K`],
     [["server", "-b", "257K"], `Cannot use --blocksize`],
     [["server", "-b", "64X"], `Cannot use --blocksize`],
