@@ -4,9 +4,10 @@
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError, RefusedError } from "../core/errors.ts";
-import { KEEP_ALIVE_MS, PEER_SILENCE_MS } from "../core/limits.ts";
+import { KEEP_ALIVE_MS, LINK_WINDOW_BYTES, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
+import { canPack, levelFor, pack, PACKING } from "../core/pack.ts";
 import { decodePieces, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
@@ -18,6 +19,7 @@ import {
   type ServerMessage,
   writeMessage,
 } from "../core/wire.ts";
+import { Pace } from "./pace.ts";
 
 /** Who we are, for the server's eyes. */
 export interface Introduction {
@@ -63,15 +65,24 @@ interface Expected {
   readonly reject: (error: Error) => void;
 }
 
-/** Messages are gathered up to this size before they go out together (bytes). */
-const PACK_BYTES = 256 << 10;
+/** Messages are gathered up to this size before they go out together (bytes); where they are packed, up to the second. */
+const TOGETHER_BYTES = 256 << 10;
+const PACKED_BYTES = 1 << 20;
+
+/** So many bytes may be in the buffers of links and systems between here and the server. */
+const IN_FLIGHT_BYTES = 2 * LINK_WINDOW_BYTES + (6 << 20);
 
 /** One connection to a server. */
 export class Remote implements Outlet {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #frames: FrameReader;
-  readonly #out = new Writer(PACK_BYTES + 65536);
+  readonly #out = new Writer(TOGETHER_BYTES + 65536);
+  readonly #pace: Pace;
+  readonly #pack = new Writer();
+  /** Whether the server takes packed messages, and the level at which the line wants them. */
+  #packs = false;
+  #level: number | undefined;
   readonly #expected: Expected[] = [];
   readonly #ended = new AbortController();
   /** Entries of a listing whose end has not come yet. */
@@ -85,6 +96,7 @@ export class Remote implements Outlet {
     this.#link = link;
     this.#clock = clock;
     this.#frames = new FrameReader(link);
+    this.#pace = new Pace(clock);
     this.#lastHeard = clock.now();
     this.#receive();
     this.#keepAlive();
@@ -101,8 +113,12 @@ export class Remote implements Outlet {
   }
 
   /** Introduces us. @throws {RefusedError | DisconnectedError | ProtocolError} */
-  hello({ source, sourceId, dryRun }: Introduction): Promise<Welcome> {
-    return this.#request({ type: "hello", protocol: PROTOCOL, features: [], source, sourceId, dryRun }, "welcome");
+  async hello({ source, sourceId, dryRun }: Introduction): Promise<Welcome> {
+    const features = canPack ? [PACKING] : [];
+    const hello = { type: "hello", protocol: PROTOCOL, features, source, sourceId, dryRun } as const;
+    const welcome = await this.#request(hello, "welcome");
+    this.#packs = features.some((feature) => welcome.features.includes(feature));
+    return welcome;
   }
 
   /** A directory of the mirror and its entries; none where there is no such directory. */
@@ -137,16 +153,25 @@ export class Remote implements Outlet {
   send(message: ClientMessage): Promise<void> | undefined {
     if (this.#error) throw this.#error;
     writeMessage(this.#out, message);
-    return this.#out.length >= PACK_BYTES ? this.flush() : undefined;
+    const enough = this.#level === undefined ? TOGETHER_BYTES : PACKED_BYTES;
+    return this.#out.length >= enough ? this.flush() : undefined;
   }
 
   /** Lets what has been gathered go. */
   async flush(): Promise<void> {
     if (this.#error) throw this.#error;
     if (this.#out.length === 0) return;
-    const pack = this.#out.take();
-    this.sent += pack.length;
-    await this.#link.send(pack);
+    const bytes = this.#packed(this.#out.take());
+    this.sent += bytes.length;
+    await this.#pace.note(bytes.length, this.#link.send(bytes));
+    this.#level = this.#packs ? levelFor(this.#pace.rate) : undefined;
+  }
+
+  #packed(frames: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const bytes = this.#level === undefined ? undefined : pack(frames, this.#level);
+    if (!bytes) return frames;
+    writeMessage(this.#pack, { type: "packed", size: frames.length, bytes });
+    return this.#pack.take();
   }
 
   close(): void {
@@ -203,7 +228,9 @@ export class Remote implements Outlet {
       await this.#clock.sleep(KEEP_ALIVE_MS, this.#ended.signal);
       if (this.#error) return;
       const silent = this.#clock.now() - this.#lastHeard;
-      if (silent > PEER_SILENCE_MS) return this.#end(new DisconnectedError("the server does not answer any more"));
+      // What the line is slow with comes before the question whether anybody is there.
+      const patience = PEER_SILENCE_MS + IN_FLIGHT_BYTES * 1000 / this.#pace.rate;
+      if (silent > patience) return this.#end(new DisconnectedError("the server does not answer any more"));
       if (silent >= KEEP_ALIVE_MS) this.#request({ type: "ping" }, "pong").catch(() => {});
     }
   }

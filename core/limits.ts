@@ -10,6 +10,8 @@ export const MAX_PATH_DEPTH = 2048;
 export const MAX_TARGET_BYTES = 4096;
 /** Longest message on the wire; the longest chunk and its header fit in. */
 export const MAX_MESSAGE_BYTES = 2 << 20;
+/** Most bytes of messages that travel packed together. */
+export const MAX_PACK_BYTES = 3 << 20;
 /** Largest average chunk size; the longest chunk is four times as long. */
 export const MAX_AVERAGE = 256 << 10;
 /** Smallest average chunk size. */
@@ -31,7 +33,7 @@ export const PRINT_BYTES = 8;
 /** Longest text (names of hosts, reasons) in a message. */
 export const MAX_TEXT_BYTES = 4096;
 /** Bytes on their way to a peer or a Worker before the sender waits. */
-export const LINK_WINDOW_BYTES = 8 << 20;
+export const LINK_WINDOW_BYTES = 2 << 20;
 /** A peer that sent nothing for so long is gone (ms). */
 export const PEER_SILENCE_MS = 45_000;
 /** An idle client says so this often (ms). */

@@ -21,7 +21,7 @@ export function throttled(link: Link, rate: number, clock: Clock): Link {
       due = Math.max(due, clock.now() - BURST_MS);
       const early = due - clock.now();
       // A link that is closed says so itself.
-      if (early > 0) await clock.sleep(early, closed.signal);
+      if (early > 0) await clock.sleep(Math.ceil(early), closed.signal);
       due += part.length * 1000 / rate;
       await link.send(part);
     }

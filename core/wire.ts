@@ -14,6 +14,7 @@ import {
   MAX_FILE_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_NAME_BYTES,
+  MAX_PACK_BYTES,
   MAX_PATH_BYTES,
   MAX_PIECES,
   MAX_STEPS,
@@ -111,6 +112,8 @@ export type ClientMessage =
   | { type: "held" } & Omit<Held, "source">
   /** Nothing is held any more. */
   | { type: "released"; how: Release }
+  /** Whole frames of so many bytes together, packed (core/pack.ts); there is no pack in a pack. */
+  | { type: "packed"; size: number; bytes: Uint8Array }
   /** What is the mirror's root hash? */
   | { type: "prove" }
   | { type: "ping" };
@@ -180,6 +183,7 @@ const CLIENT_TYPES = [
   "adopt",
   "held",
   "released",
+  "packed",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
 const SERVER_TYPES = [
   "welcome",
@@ -265,6 +269,9 @@ function writeBody(out: Writer, m: Message): void {
       return out.uint(m.length);
     case "fileEnd":
       return out.digest(m.content);
+    case "packed":
+      out.uint(m.size);
+      return out.raw(m.bytes);
     case "meta":
       out.text(m.path);
       return writeAttributes(out, m.attributes);
@@ -499,6 +506,8 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
       return { type, digest: read.digest(), length: read.uint(MAX_AVERAGE * 4) };
     case "fileEnd":
       return { type, content: read.digest() };
+    case "packed":
+      return { type, size: read.uint(MAX_PACK_BYTES), bytes: read.raw(read.left) };
     case "meta":
       return { type, path: readPath(read), attributes: readAttributes(read) };
     case "move":

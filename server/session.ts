@@ -11,6 +11,7 @@ import { NO_ID } from "../core/fs.ts";
 import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
+import { canPack, PACKING, unpack } from "../core/pack.ts";
 import { encodePrints } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
@@ -45,7 +46,7 @@ export interface SessionDeps {
 }
 
 /** What a dry run may send. */
-const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping"]);
+const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping", "packed"]);
 /** How long a client may take to introduce itself (ms). */
 const HELLO_MS = 10_000;
 /** In the place of a directory that is not there. */
@@ -128,8 +129,9 @@ class Session {
     });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks();
+    const features = canPack ? [PACKING] : [];
     const lastId = index.fact(SOURCE_ID) ?? "", lastSource = index.fact(SOURCE_NAME) ?? "";
-    const own = { features: [], mirror: name, mirrorId: id, root, lastId, lastSource };
+    const own = { features, mirror: name, mirrorId: id, root, lastId, lastSource };
     this.#answer({ type: "welcome", ...own, holdsContent, average });
     await this.#flush();
     this.#patienceMs = PEER_SILENCE_MS;
@@ -235,6 +237,8 @@ class Session {
         return stage.abort();
       case "fileEnd":
         return this.#staged(stage.end(message.content));
+      case "packed":
+        return this.#unpack(message.bytes, message.size, dryRun);
       case "commit":
         return this.#commit();
       case "mkdir":
@@ -248,6 +252,15 @@ class Session {
         const { type, ...rest } = message;
         return this.#add({ op: type, ...rest } as IndexedStep);
       }
+    }
+  }
+
+  async #unpack(packed: Uint8Array, size: number, dryRun: boolean): Promise<void> {
+    for (const frame of unpack(packed, size)) {
+      const message = readClientMessage(frame);
+      if (message.type === "packed") throw new ProtocolError("A pack holds a pack");
+      const work = this.#handle(message, dryRun);
+      if (work) await work;
     }
   }
 

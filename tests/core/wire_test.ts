@@ -5,7 +5,7 @@ import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import { FrameReader } from "../../core/frame_reader.ts";
 import { HELD_REASONS, RELEASES } from "../../core/events.ts";
 import { NO_ID } from "../../core/fs.ts";
-import { MAX_MESSAGE_BYTES } from "../../core/limits.ts";
+import { MAX_MESSAGE_BYTES, MAX_PACK_BYTES } from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/types.ts";
@@ -91,6 +91,7 @@ const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("keep"), index: size, count: size }),
   fc.record({ type: type("sketch"), index: size, count: size }),
   fc.record({ type: type("base"), path }),
+  fc.record({ type: type("packed"), size: fc.integer({ min: 0, max: MAX_PACK_BYTES }), bytes }),
   fc.record({ type: type("patch"), digest, parts: fc.array(patchPart, { maxLength: 6 }) }),
   fc.record({ type: type("known"), digest, length: fc.integer({ min: 0, max: 1 << 20 }) }),
   fc.record({ type: type("fileEnd"), content: digest }),

@@ -9,7 +9,8 @@ import { DisconnectedError } from "../../core/errors.ts";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { IgnoreRules } from "../../core/ignore.ts";
-import { type Link, pipe } from "../../core/link.ts";
+import { type Link, pipe, relay } from "../../core/link.ts";
+import { throttled } from "../../core/throttle.ts";
 import type { HistoryLimits } from "../../server/history.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import type { MaxDelete } from "../../core/options.ts";
@@ -50,6 +51,8 @@ export interface WorldOptions {
   /** The average chunk size that the server wishes for. */
   readonly average?: number;
   readonly maxDelete?: MaxDelete;
+  /** Bytes a second that the client's line takes, out of a buffer as large as a link's. */
+  readonly rate?: number;
   /** Who the server runs as. */
   readonly serverUser?: FsUser;
   /** Names of users and groups on either side. */
@@ -219,6 +222,10 @@ export class World implements Disposable {
       fsync: true,
       everyChange: true,
     });
-    return Promise.resolve(near);
+    const { rate } = this.#options;
+    if (rate === undefined) return Promise.resolve(near);
+    const [nearest, buffer] = pipe();
+    relay(buffer, throttled(near, rate, clock));
+    return Promise.resolve(nearest);
   }
 }

@@ -1,0 +1,55 @@
+// How fast the line takes what is sent, as far as waiting for it tells.
+
+import type { Clock } from "../core/clock.ts";
+import { LINK_WINDOW_BYTES } from "../core/limits.ts";
+
+/** A rate is told of no fewer bytes, so that one late answer is not taken for a slow line. */
+const LEAST_BYTES = 256 << 10;
+/** Whoever sends nothing for so long (ms) learns nothing of the line. */
+const IDLE_MS = 200;
+
+/**
+ * Measures a line. What is sent goes into a buffer of unknown size first, which tells nothing; from one moment at which that is
+ * full to the next, as much as it took in has left at the other end.
+ */
+export class Pace {
+  readonly #clock: Clock;
+  /** When the buffer was last known to be full, and when something was last sent (ms); and the bytes since the former. */
+  #full: number | undefined;
+  #last = 0;
+  #bytes = 0;
+  #rate = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Bytes a second that the line takes; Infinity while nothing has had to wait. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** Notes that `bytes` are sent; `sending` resolves when there is room for more. */
+  async note(bytes: number, sending: Promise<void>): Promise<void> {
+    const started = this.#clock.now();
+    if (started - this.#last > IDLE_MS) this.#begin(undefined);
+    await sending;
+    const now = this.#last = this.#clock.now();
+    this.#bytes += bytes;
+    if (now > started) {
+      if (this.#full === undefined) return this.#begin(now);
+      if (this.#bytes < LEAST_BYTES) return;
+      this.#rate = this.#bytes * 1000 / (now - this.#full);
+      this.#begin(now);
+    } else if (this.#bytes > LINK_WINDOW_BYTES) {
+      // It keeps up with all there is.
+      this.#rate *= 2;
+      this.#begin(undefined);
+    }
+  }
+
+  #begin(full: number | undefined): void {
+    this.#full = full;
+    this.#bytes = 0;
+  }
+}
