@@ -8,6 +8,7 @@ import type { RelPath } from "../core/path.ts";
 import { digestOf, sizeOf } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, Recipe } from "../core/types.ts";
+import type { Leftovers } from "./leftovers.ts";
 import { keptNode, pathOrKept } from "./places.ts";
 
 /** Bytes of the longest chunk. */
@@ -34,6 +35,7 @@ interface Remembered extends Holder {
 export class Holdings {
   readonly #fs: FileSystem;
   readonly #index: TreeIndex;
+  readonly #leftovers: Leftovers;
   /** Page-aligned: reads are faster so. */
   readonly #buffer = new Uint8Array(new WebAssembly.Memory({ initial: MAX_CHUNK_BYTES / WASM_PAGE }).buffer);
   readonly #holders = new Map<RelPath, Remembered>();
@@ -41,8 +43,9 @@ export class Holdings {
   /** Files of the mirror that were not what the index says. */
   readonly wrong = new Set<RelPath>();
 
-  constructor(fs: FileSystem, index: TreeIndex) {
+  constructor(fs: FileSystem, index: TreeIndex, leftovers: Leftovers) {
     this.#fs = fs;
+    this.#leftovers = leftovers;
     this.#index = index;
   }
 
@@ -60,7 +63,7 @@ export class Holdings {
 
   /** Whether `find` would find this chunk. */
   has(digest: Digest): boolean {
-    return this.#index.holderOf(digest) !== undefined;
+    return this.#index.holderOf(digest) !== undefined || this.#leftovers.has(digest);
   }
 
   /** Where a chunk is that the mirror holds anywhere: the only place where this is looked up. */
@@ -68,10 +71,10 @@ export class Holdings {
     const id = this.#index.holderOf(digest);
     const path = id === undefined ? undefined : pathOrKept(this.#index, id);
     const holder = path === undefined ? undefined : this.#holder(path, this.#index.get(id!));
-    if (!holder) return undefined;
+    if (!holder) return this.#leftovers.find(digest);
     holder.places ??= new Map(holder.recipe.digests.map((each, i) => [each, i]));
     const number = holder.places.get(digest);
-    return number === undefined ? undefined : { path: holder.path, start: holder.starts[number]! };
+    return number === undefined ? this.#leftovers.find(digest) : { path: holder.path, start: holder.starts[number]! };
   }
 
   /** A range of the file at `path`, at most a longest chunk; a view that the next call overwrites. */
@@ -101,8 +104,9 @@ export class Holdings {
 
   #mistaken(path: RelPath): never {
     const kept = keptNode(this.#index, path);
-    // Nobody reads the history anew for its chunks.
+    // Nobody reads the history anew for its chunks, nor what is left of a file.
     if (kept) this.#index.remove(kept.id);
+    else if (this.#leftovers.holds(path)) this.#leftovers.drop(path);
     else this.wrong.add(path);
     this.#holders.delete(path);
     throw new ProblemError("a part of the mirror is not as it was; it is read anew");

@@ -12,6 +12,7 @@ import type { Problem } from "../core/types.ts";
 import { Commit, type IndexedStep, type Parked } from "./commit.ts";
 import { History, type HistoryLimits } from "./history.ts";
 import type { Moment } from "./moment.ts";
+import { Leftovers } from "./leftovers.ts";
 import { clearJournal, readJournal, writeJournal } from "./journal.ts";
 import { rescan, scanMirror } from "./mirror_scan.ts";
 import { Metadata } from "./metadata.ts";
@@ -59,6 +60,7 @@ export class Mirror implements Disposable {
   /** Who the owners are that a client speaks of. */
   readonly owners: Owners;
   readonly metadata: Metadata;
+  readonly leftovers: Leftovers;
   readonly #history: History;
   /** Ends thinning that is under way. */
   #thinning: AbortController | undefined;
@@ -72,6 +74,7 @@ export class Mirror implements Disposable {
     this.#deps = deps;
     this.#history = new History({ fs: deps.fs, clock: deps.clock, keeps: deps.history.days > 0 });
     this.owners = new Owners(deps.accounts);
+    this.leftovers = new Leftovers(deps.fs, deps.clock);
     this.metadata = new Metadata({
       fs: deps.fs,
       owners: this.owners,
@@ -155,7 +158,8 @@ export class Mirror implements Disposable {
     const { fs, emit, openIndex, randomId, name } = this.#deps;
     const hasFolder = fs.lstat(PRIVATE_DIR)?.kind === "dir";
     if (this.#index && this.#inFolder !== (hasFolder || toPush)) this[Symbol.dispose]();
-    if (hasFolder) this.#recover();
+    // What somebody is pushing is not left over.
+    if (hasFolder && (toPush || this.#pusher === undefined)) this.#recover();
     if (toPush) this.#makeFolder();
     if (!this.#index) {
       this.#inFolder = hasFolder || toPush;
@@ -173,7 +177,10 @@ export class Mirror implements Disposable {
       this.#settle(moment);
     }
     if (toPush) this.#index.sweepXattrs();
-    await this.#keepTrue((deps) => scanMirror(deps), waiting);
+    await this.#keepTrue(async (deps) => {
+      await scanMirror(deps);
+      if (toPush) await this.leftovers.read(deps.breathe);
+    }, waiting);
     if (toPush) this.#thin();
   }
 
@@ -205,6 +212,7 @@ export class Mirror implements Disposable {
       index.commit();
     }
     clearJournal(fs);
+    this.leftovers.committed();
     this.#tell(moment);
     const doubtful = new Set([...commit.doubtful, ...[...wrong].map(parentOf)]);
     for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);

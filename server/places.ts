@@ -8,6 +8,8 @@ import { isWithin, joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts
 export const PRIVATE_DIR = joinPath(ROOT, PRIVATE);
 /** New versions of files until they are committed. */
 export const STAGE_DIR = joinPath(PRIVATE_DIR, "stage");
+/** What arrived of files that were never committed. */
+export const LEFT_DIR = joinPath(PRIVATE_DIR, "left");
 /** Entries between two places. */
 export const SLOT_DIR = joinPath(PRIVATE_DIR, "slots");
 /** The commit under way. */

@@ -7,6 +7,7 @@ import { type FileSystem, removeTree } from "../core/fs.ts";
 import { joinPath, parentOf, type RelPath } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { CommitStep, Journal } from "./journal.ts";
+import { setAside } from "./leftovers.ts";
 import type { Moment } from "./moment.ts";
 import { FIRST_FREE_SLOT, freeSlot, HISTORY_DIR, SLOT_DIR, slotPath, STAGE_DIR } from "./places.ts";
 
@@ -155,12 +156,13 @@ export function syncPlaces(fs: FileSystem, { steps }: Journal): void {
   for (const dir of new Set(places.map(parentOf))) if (fs.lstat(dir)?.kind === "dir") fs.syncDir(dir);
 }
 
-/** Removes what was staged and not committed. What a file of the interrupted commit has replaced goes to the history. */
+/** Removes what was staged and not committed, but for what need not be sent again. What a file of the interrupted commit has replaced goes to the history. */
 export function clearStage(fs: FileSystem, journal: Journal | undefined, moment: Moment): void {
   for (const step of journal?.steps ?? []) {
     const staged = step.op === "file" ? fs.lstat(step.at) : undefined;
     if (staged && step.op === "file" && staged.ino !== step.ino) moment.remove(step.path, { at: step.at });
   }
+  setAside(fs);
   removeTree(fs, STAGE_DIR);
 }
 

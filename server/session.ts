@@ -126,9 +126,10 @@ class Session {
       fsync,
       name: mirror.newId(),
       makeRoom: (bytes) => mirror.makeRoom(bytes),
+      leftovers: mirror.leftovers,
     });
     const { index, id } = mirror;
-    const root = index.rootHash(), holdsContent = index.hasChunks();
+    const root = index.rootHash(), holdsContent = index.hasChunks() || mirror.leftovers.any;
     const features = canPack ? [PACKING] : [];
     const lastId = index.fact(SOURCE_ID) ?? "", lastSource = index.fact(SOURCE_NAME) ?? "";
     const own = { features, mirror: name, mirrorId: id, root, lastId, lastSource };
@@ -158,7 +159,7 @@ class Session {
 
   close(): void {
     this.#ended.abort();
-    this.#stage?.abort();
+    this.#stage?.leave();
     this.#release?.();
   }
 

@@ -12,6 +12,7 @@ import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
 import { type Holder, Holdings, MAX_CHUNK_BYTES } from "./holdings.ts";
+import { LEFT_FROM_BYTES, type Leftovers, stagedName } from "./leftovers.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
 
@@ -38,6 +39,8 @@ export interface StageOptions {
   readonly name: string;
   /** Makes room for so many bytes on a full disk. @returns Whether there is any. */
   readonly makeRoom: (bytes: number) => boolean;
+  /** What arrived before. */
+  readonly leftovers: Leftovers;
 }
 
 type Begin = ClientMessage & { type: "file" };
@@ -64,6 +67,7 @@ const FEW_FILES = 8;
 export class Stage {
   readonly #fs: FileSystem;
   readonly #holdings: Holdings;
+  readonly #leftovers: Leftovers;
   readonly #metadata: Metadata;
   readonly #fsync: boolean;
   readonly #name: string;
@@ -77,9 +81,11 @@ export class Stage {
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
 
-  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, { fsync, name, makeRoom }: StageOptions) {
+  constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, options: StageOptions) {
+    const { fsync, name, leftovers, makeRoom } = options;
     this.#fs = fs;
-    this.#holdings = new Holdings(fs, index);
+    this.#leftovers = leftovers;
+    this.#holdings = new Holdings(fs, index, leftovers);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
@@ -100,7 +106,7 @@ export class Stage {
   begin(begin: Begin): void {
     if (this.#now || this.#failed) throw new ProtocolError("A file begins within another");
     this.#attempt(begin.path, () => {
-      const at = joinPath(STAGE_DIR, `${this.#name}-${this.#next++}`);
+      const at = joinPath(STAGE_DIR, stagedName(`${this.#name}-${this.#next++}`, begin.average));
       // Nobody else reads it before it has its own mode.
       const file = this.#withRoom(0, () => this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600));
       this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: begin.base, size: 0 };
@@ -213,6 +219,7 @@ export class Stage {
       staged = { path, recipe, at, entry: { kind: "file", ...attributes, size, average, content } };
     });
     this.#holdings.close();
+    this.#leftovers.ended(staged !== undefined);
     const failed = this.#failed;
     this.#failed = undefined;
     return staged ?? failed!;
@@ -227,9 +234,19 @@ export class Stage {
 
   /** Forgets the file that was begun, if any, and closes what is open. */
   abort(): void {
-    this.#holdings.close();
     this.#discard();
+    this.#holdings.close();
+    this.#leftovers.ended(false);
     this.#failed = undefined;
+  }
+
+  /** Closes what is open, for good. What there is of a large file stays until it is set aside. */
+  leave(): void {
+    if (this.#now && this.#now.size >= LEFT_FROM_BYTES) {
+      this.#now.file[Symbol.dispose]();
+      this.#now = undefined;
+    }
+    this.abort();
   }
 
   /** One call a file is the quicker way for a few, one for the whole file system for many. */

@@ -6,6 +6,7 @@ import { contentOf, digestOf } from "../../core/recipe.ts";
 import { ROOT_ID } from "../../core/schema.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { FileEntry, Recipe } from "../../core/types.ts";
+import { Leftovers } from "../../server/leftovers.ts";
 import { Metadata } from "../../server/metadata.ts";
 import { Owners } from "../../server/owners.ts";
 import { PRIVATE_DIR, STAGE_DIR } from "../../server/places.ts";
@@ -36,7 +37,12 @@ function scene() {
   return {
     fs,
     index,
-    stage: new Stage(fs, index, metadata, { fsync: true, name: "stage", makeRoom: () => false }),
+    stage: new Stage(fs, index, metadata, {
+      fsync: true,
+      name: "stage",
+      makeRoom: () => false,
+      leftovers: new Leftovers(fs, new FakeClock()),
+    }),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   };
 }

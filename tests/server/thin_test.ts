@@ -229,6 +229,7 @@ async function fullScene(call: string): Promise<Awaited<ReturnType<typeof mirror
     fsync: true,
     name: "stage",
     makeRoom: (bytes) => mirror.makeRoom(bytes),
+    leftovers: mirror.leftovers,
   });
   for (let i = 0; i < 3; i++) await world.commit(world.file("a", `${i}`));
   await world.clock.pass(HOUR);
