@@ -239,7 +239,7 @@ class Session {
       case "fileEnd":
         return this.#staged(stage.end(message.content));
       case "packed":
-        return this.#unpack(message.bytes, message.size, dryRun);
+        return this.#unpack(message.bytes, message.size, hello);
       case "commit":
         return this.#commit();
       case "mkdir":
@@ -256,11 +256,11 @@ class Session {
     }
   }
 
-  async #unpack(packed: Uint8Array, size: number, dryRun: boolean): Promise<void> {
+  async #unpack(packed: Uint8Array, size: number, hello: ClientMessage & { type: "hello" }): Promise<void> {
     for (const frame of unpack(packed, size)) {
       const message = readClientMessage(frame);
       if (message.type === "packed") throw new ProtocolError("A pack holds a pack");
-      const work = this.#handle(message, dryRun);
+      const work = this.#handle(message, hello);
       if (work) await work;
     }
   }

@@ -102,7 +102,14 @@ Deno.test("a client that only looks takes nothing from one that pushes", async (
   const fs = new MemoryFs(clock.nowNs);
   const deps = { accounts: noAccounts, emit: () => {}, randomId: () => "x", fsync: true, name: "mirror" };
   using index = new TreeIndex(":memory:");
-  const mirror = new Mirror({ ...deps, fs, clock, openIndex: () => index, removeIndex: () => {}, history: { days: 30 } });
+  const mirror = new Mirror({
+    ...deps,
+    fs,
+    clock,
+    openIndex: () => index,
+    removeIndex: () => {},
+    history: { days: 30 },
+  });
   mirror.claim("somebody");
   await mirror.open(true, () => Promise.resolve());
   const staged = parsePath("staged");

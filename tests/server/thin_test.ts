@@ -272,7 +272,12 @@ Deno.test("content that is in the history alone is not sent again, and one that 
   const bytes = new TextEncoder().encode("x".repeat(40_000)), digest = digestOf(bytes);
   await commit(file("d/large", "x".repeat(40_000)));
   await commit(remove("d"));
-  const stage = new Stage(mirror.fs, index, mirror.metadata, { fsync: true, name: "stage", makeRoom: () => false });
+  const stage = new Stage(mirror.fs, index, mirror.metadata, {
+    fsync: true,
+    name: "stage",
+    makeRoom: () => false,
+    leftovers: mirror.leftovers,
+  });
   const recipe = { average: 16384, lengths: [bytes.length], digests: [digest] };
   const whole = () => {
     const begin = { type: "file", path: path("back"), attributes: FILE, sparse: false, size: bytes.length } as const;
