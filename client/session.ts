@@ -270,7 +270,8 @@ export class Session {
       if (this.#refusedOnce.has(path)) found.set(path, message);
       else result.later.set(path, now);
     }
-    this.#refusedOnce.clear();
+    // What was not tried this time has not gone well either.
+    for (const path of this.#refusedOnce) if (!result.later.has(path)) this.#refusedOnce.delete(path);
     for (const path of result.refused.keys()) this.#refusedOnce.add(path);
     const looked = (path: RelPath) =>
       !result.interrupted && (taken.all || taken.paths.has(path) && !result.later.has(path));

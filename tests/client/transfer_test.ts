@@ -2,11 +2,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { FileSystem } from "../../core/fs.ts";
-import { parsePath, type RelPath } from "../../core/path.ts";
+import { isWithin, parsePath, type RelPath } from "../../core/path.ts";
 import { STAGE_DIR } from "../../server/places.ts";
 import { watchedFs } from "../support/fault_fs.ts";
 import { CONTENTS, random } from "../support/contents.ts";
-import type { MemoryFs } from "../support/memory_fs.ts";
+import { type MemoryFs, systemError } from "../support/memory_fs.ts";
 import { seedCount } from "../support/seed.ts";
 import { World } from "../support/world.ts";
 
@@ -196,4 +196,36 @@ Deno.test("edits of any kind arrive whole, whatever is cut meanwhile", async () 
       assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree(), where);
     }
   }
+});
+
+Deno.test("a file that fails again after it was held back is a problem that people are told of", async () => {
+  let full = false;
+  const wrapMirror = (fs: MemoryFs) =>
+    new Proxy(fs as FileSystem, {
+      get: (target, key) => {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          if (full && key === "createFile" && isWithin(args[0] as RelPath, STAGE_DIR)) {
+            throw systemError("ENOSPC", "open", F);
+          }
+          return value.apply(target, args);
+        };
+      },
+    });
+  using world = new World({ updatemaxMs: 500, wrapMirror });
+  const stop = world.live();
+  world.source.writeFile(F, "");
+  world.dirty.addPaths([F]);
+  await world.clock.pass(5000);
+  full = true;
+  world.source.writeFile(F, "more");
+  world.dirty.addPaths([F]);
+  await world.clock.pass(5000);
+  const told = world.clientEvents.filter((event) => event.event === "problem");
+  assertEquals(told.map(({ path }) => path), [F]);
+  full = false;
+  await world.clock.pass(120_000);
+  assertEquals(await stop(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
 });
