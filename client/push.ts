@@ -101,7 +101,7 @@ export class Push {
    * @throws {DisconnectedError | RefusedError | ProtocolError} Only if the connection is over; never for one path's sake.
    */
   async carryOut(planned: Planned): Promise<void> {
-    for (const message of this.#deps.attributes.untold()) await this.#deps.outlet.send(message);
+    await this.#tellUntold();
     if (planned.do === "wait") this.#later.set(planned.path, planned.until);
     else if (planned.do === "content") await this.#content(planned);
     else {
@@ -125,6 +125,7 @@ export class Push {
     try {
       const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(nowhere));
       if (file.sent) return true;
+      await this.#tellUntold();
       await this.#keep(planned, file.recipe, this.#deps.seenOf(stat, started));
     } catch (error) {
       if (!isOfPath(error)) throw error;
@@ -139,6 +140,11 @@ export class Push {
     await this.#commit();
     await Promise.all(this.#open);
     return { problems: this.#problems, refused: this.#refused, later: this.#later, changed: this.#changed };
+  }
+
+  /** Tells the mirror what stands behind the numbers and digests of the attributes that follow. */
+  async #tellUntold(): Promise<void> {
+    for (const message of this.#deps.attributes.untold()) await this.#deps.outlet.send(message);
   }
 
   async #step(step: Step): Promise<void> {

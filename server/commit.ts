@@ -63,8 +63,8 @@ export class Commit {
   readonly #metadata: Metadata;
   readonly #parked: Parked;
   readonly #moment: Moment;
-  /** Directories in or of which something changed, by id, with what they had of extended attributes before. */
-  readonly #touched = new Map<number, Present["xattrs"]>();
+  /** Directories in or of which something changes, by id, with what they had before. */
+  readonly #touched = new Map<number, Present>();
   /** Whether something has been put into a slot. */
   #hasParked = false;
   readonly problems: Problem[] = [];
@@ -109,13 +109,13 @@ export class Commit {
       for (const id of this.#touched.keys()) this.#index.setSeen(id, undefined);
       throw error;
     }
-    for (const [id, xattrs] of this.#touched) {
+    for (const [id, present] of this.#touched) {
       const path = this.#index.pathOf(id);
       const node = this.#index.get(id);
       if (path === undefined || node?.entry.kind !== "dir") continue;
       try {
         if (fsync && !isSynced) this.#fs.syncDir(path);
-        this.#metadata.apply(path, "dir", node.entry, { owner: this.#ownerOf(node, path), xattrs });
+        this.#metadata.apply(path, "dir", node.entry, present);
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {
         // It is not as the index says.
@@ -174,7 +174,8 @@ export class Commit {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
     const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
-    this.#touched.set(id, this.#touched.get(this.#index.get(id)!.parent) === "" ? "" : undefined);
+    const inherits = this.#touched.get(this.#index.get(id)!.parent)?.xattrs !== "";
+    this.#touched.set(id, { owner: this.#fs.lstat(path)!, xattrs: inherits ? undefined : "" });
   }
 
   #makeDir(path: RelPath, mode: number): Made {
@@ -275,6 +276,7 @@ export class Commit {
       throw new ProblemError("something is in its place");
     }
     this.#touch(node.parent);
+    if (node.entry.kind === "dir") this.#touch(node.id);
     const isOurs = this.#isOurs(node, from);
     this.#writing([parentOf(from), parentOf(to), from], () => {
       if (!old) this.#place(from, to);
@@ -288,8 +290,7 @@ export class Commit {
     if (old) this.#refresh(old);
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
-    if (node.entry.kind === "dir") this.#touch(node.id);
-    else this.#seeIf(isOurs, node.id, to);
+    if (node.entry.kind !== "dir") this.#seeIf(isOurs, node.id, to);
   }
 
   #park(path: RelPath, slot: number, stays: boolean): void {
@@ -489,13 +490,19 @@ export class Commit {
     return owner;
   }
 
-  /** Notes that the times of a directory have to be set again. */
+  /**
+   * Notes that a directory's times have to be set again, before something changes in it: until then it is to be seen whether somebody
+   * else has given it other owners or attributes.
+   */
   #touch(id: number): void {
     if (id <= 0 || this.#touched.has(id)) return;
     const node = this.#index.get(id), path = pathOrSlot(this.#index, id);
+    if (!node || path === undefined) return;
     // Everything that comes or goes in it changes its time.
-    if (node && path !== undefined) this.#moment.changing(path, node);
-    this.#touched.set(id, node?.entry.xattrs);
+    this.#moment.changing(path, node);
+    const stat = this.#fs.lstat(path), owner = stat ?? node.seen;
+    if (!owner) throw new ProblemError("it is not there any more");
+    this.#touched.set(id, { owner, xattrs: stat && isSame(node, stat) ? node.entry.xattrs : undefined });
   }
 
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */

@@ -209,8 +209,8 @@ Deno.test("the log says what a commit did, in order, and goes on after a line th
   assertEquals(first as unknown, [
     ["=", ""],
     ["+", "n"],
+    ["=", "d"],
     [">", "d", "e"],
-    ["=", "e"],
     ["-", "a"],
     ["+", "a"],
     ["+", "n/later"],

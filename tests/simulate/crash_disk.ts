@@ -9,7 +9,7 @@ import type { Random } from "../support/seed.ts";
 /** What of a node is on the disk for sure. */
 interface Durable {
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
-  readonly attributes: Pick<Node, "mode" | "uid" | "gid" | "mtimeNs" | "ctimeNs" | "xattrs">;
+  readonly attributes: Pick<Node, "mode" | "uid" | "gid" | "mtimeNs" | "xattrs">;
 }
 
 /** Knows what is not on the disk yet. */
@@ -66,7 +66,8 @@ export class CrashDisk implements Disk {
     for (const changes of done) for (const { dir, name, after } of changes) set(dir, name, after);
     for (const [node, durable] of this.#dirty) {
       if (node.kind === "file" && !kept()) loseContent(node, durable?.bytes, random);
-      if (durable && !kept()) Object.assign(node, durable.attributes);
+      // Names that have come or gone are in the status-change time as well: it is neither what it was nor what it had become.
+      if (durable && !kept()) Object.assign(node, durable.attributes, { ctimeNs: node.ctimeNs + 1n });
     }
     this.#log = [];
     for (const node of this.#dirty.keys()) this.#known.add(node);
@@ -80,9 +81,9 @@ function set(dir: DirNode, name: string, node: Node | undefined): void {
 }
 
 function durableOf(node: Node): Durable {
-  const { mode, uid, gid, mtimeNs, ctimeNs, xattrs } = node;
+  const { mode, uid, gid, mtimeNs, xattrs } = node;
   const bytes = node.kind === "file" ? node.bytes.slice(0, node.size) : undefined;
-  return { bytes, attributes: { mode, uid, gid, mtimeNs, ctimeNs, xattrs } };
+  return { bytes, attributes: { mode, uid, gid, mtimeNs, xattrs } };
 }
 
 /**

@@ -87,6 +87,7 @@ class Simulation implements Disposable {
   readonly #world: World;
   readonly #network: Network;
   readonly #place = new MountPoint();
+  #devices = 7n;
   readonly oracles: Oracles;
   /** Randomness of what nobody chose: the network's, and when an index reaches the disk. */
   readonly #chance = seeded(1);
@@ -226,7 +227,8 @@ class Simulation implements Disposable {
     const { clock, dirty, source, mirror } = this.#world;
     // What was gone before the drive may go in the mirror too.
     const kept = this.oracles.inBoth();
-    const left = new MemoryFs(clock.nowNs, undefined, undefined, 7n);
+    // Never the same one: which of two drives the source is that were both mirrored as such, nobody can tell.
+    const left = new MemoryFs(clock.nowNs, undefined, undefined, ++this.#devices);
     if (leaves === "a few files") {
       for (const name of ["a", "b", "desktop.ini"]) left.writeFile(joinPath(ROOT, name), "x");
     }
