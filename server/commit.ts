@@ -133,9 +133,9 @@ export class Commit {
     this.#moment.write(fsync && !all);
     if (all) this.#fs.syncAll();
     else if (fsync) {
-      // What has been put aside must not be lost to the place that it was taken from.
-      if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
+      // Where something has come to is on the disk before the place that it came from.
       for (const dir of changed) this.#fs.syncDir(dir);
+      if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
     }
     return all;
   }

@@ -124,9 +124,14 @@ function attributesOf(path: RelPath, row: Node | undefined, stat: Stat, { fs, in
     mtimeNs: known && seen!.mtimeNs === stat.mtimeNs ? known.mtimeNs : stat.mtimeNs,
     uid: known && seen!.uid === stat.uid ? known.uid : stat.uid,
     gid: known && seen!.gid === stat.gid ? known.gid : stat.gid,
-    link: itself?.link || (hasNames ? linkOf(stat) : 0),
+    link: (hasNames ? linkOfTwin(row, stat, index) : 0) || itself?.link || (hasNames ? linkOf(stat) : 0),
     xattrs: fs.features.xattrs && stat.kind !== "symlink" ? readXattrs(path, fs, index) : itself?.xattrs ?? "",
   };
+}
+
+/** The number that another name of this very file has: two that are one on the disk must not count as two. */
+function linkOfTwin(row: Node | undefined, stat: Stat, index: TreeIndex): number {
+  return index.withInode(stat.ino).find(({ id, entry }) => id !== row?.id && entry.link !== 0)?.entry.link ?? 0;
 }
 
 function readXattrs(path: RelPath, fs: FileSystem, index: TreeIndex): Digest | "" {
