@@ -23,8 +23,9 @@ const WAITING_BYTES = 4 << 20;
 const WAITING_STRETCHES = 256;
 /** From so many new bytes between kept ones on it is worth asking of what pieces the old ones were. */
 const SKETCH_FROM_BYTES = 6 << 10;
-/** What is kept is told after so many bytes of it, so that the mirror copies while the file is still being read. */
+/** What is kept is told after so many bytes of it, or this part of the file, so that the mirror copies while we still read. */
 const TELL_BYTES = 4 << 20;
+const TELL_PART = 1 / 64;
 /** A file this large (bytes) is begun before it is known to have changed, unless it is so large that a copy made in vain hurts. */
 const EARLY_FROM_BYTES = 8 << 20;
 const EARLY_TO_BYTES = 1 << 30;
@@ -91,6 +92,7 @@ export class Transfer {
   readonly #digests: Digest[] = [];
   readonly #held: Held;
   readonly #asks: boolean;
+  readonly #tellBytes: number;
   /** Chunks that went over the wire as part of this file, which the mirror holds from then on. */
   readonly #own = new Set<Digest>();
   readonly #stretches: Stretch[] = [];
@@ -117,6 +119,7 @@ export class Transfer {
     readonly deps: TransferDeps,
   ) {
     this.#held = new Held(deps.index, base);
+    this.#tellBytes = Math.max(TELL_BYTES, file.stat.size * TELL_PART);
     this.#asks = deps.ask && file.stat.size >= ASK_FROM_BYTES;
     this.#base = file.path;
   }
@@ -196,7 +199,7 @@ export class Transfer {
     this.#next = { holder, index: index + 1 };
     this.#gapFrom = holder === this.#held.base ? index + 1 : undefined;
     this.#kept += length;
-    return this.#begun && this.#kept >= TELL_BYTES ? this.#cutOff(undefined) : undefined;
+    return this.#begun && this.#kept >= this.#tellBytes ? this.#cutOff(undefined) : undefined;
   }
 
   /** Ends a stretch where the base goes on, at its chunk number `to`: what is new may resemble what was there. */
