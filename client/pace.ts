@@ -5,6 +5,8 @@ import { LINK_WINDOW_BYTES } from "../core/limits.ts";
 
 /** A rate is told of no fewer bytes, so that one late answer is not taken for a slow line. */
 const LEAST_BYTES = 256 << 10;
+/** Whoever waits for less than this share of the time is not held up by the line. */
+const WAITING_SHARE = 0.25;
 /** Whoever sends nothing for so long (ms) learns nothing of the line. */
 const IDLE_MS = 200;
 
@@ -14,10 +16,11 @@ const IDLE_MS = 200;
  */
 export class Pace {
   readonly #clock: Clock;
-  /** When the buffer was last known to be full, and when something was last sent (ms); and the bytes since the former. */
+  /** When the buffer was last known to be full, and when something was last sent (ms); since the former, the bytes and the time waited. */
   #full: number | undefined;
   #last = 0;
   #bytes = 0;
+  #waited = 0;
   #rate = Infinity;
 
   constructor(clock: Clock) {
@@ -36,10 +39,13 @@ export class Pace {
     await sending;
     const now = this.#last = this.#clock.now();
     this.#bytes += bytes;
+    this.#waited += now - started;
     if (now > started) {
       if (this.#full === undefined) return this.#begin(now);
       if (this.#bytes < LEAST_BYTES) return;
-      this.#rate = this.#bytes * 1000 / (now - this.#full);
+      const took = now - this.#full, rate = this.#bytes * 1000 / took;
+      // Where most of the time went elsewhere, the line may be faster than this.
+      if (this.#waited >= WAITING_SHARE * took || rate > this.#rate) this.#rate = rate;
       this.#begin(now);
     } else if (this.#bytes > LINK_WINDOW_BYTES) {
       // It keeps up with all there is.
@@ -50,6 +56,6 @@ export class Pace {
 
   #begin(full: number | undefined): void {
     this.#full = full;
-    this.#bytes = 0;
+    this.#bytes = this.#waited = 0;
   }
 }

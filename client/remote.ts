@@ -72,6 +72,9 @@ const PACKED_BYTES = 1 << 20;
 /** So many bytes may be in the buffers of links and systems between here and the server. */
 const IN_FLIGHT_BYTES = 2 * LINK_WINDOW_BYTES + (6 << 20);
 
+/** A server that waits for so much of its time (percent) waits for the line. */
+const HUNGRY_SHARE = 50;
+
 /** One connection to a server. */
 export class Remote implements Outlet {
   readonly #link: Link;
@@ -83,6 +86,7 @@ export class Remote implements Outlet {
   /** Whether the server takes packed messages, and the level at which the line wants them. */
   #packs = false;
   #level: number | undefined;
+  #isHungry = false;
   readonly #expected: Expected[] = [];
   readonly #ended = new AbortController();
   /** Entries of a listing whose end has not come yet. */
@@ -164,7 +168,8 @@ export class Remote implements Outlet {
     const bytes = this.#packed(this.#out.take());
     this.sent += bytes.length;
     await this.#pace.note(bytes.length, this.#link.send(bytes));
-    this.#level = this.#packs ? levelFor(this.#pace.rate) : undefined;
+    // A server that is busy gains nothing by having more to do.
+    this.#level = this.#packs && this.#isHungry ? levelFor(this.#pace.rate) : undefined;
   }
 
   #packed(frames: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
@@ -209,6 +214,10 @@ export class Remote implements Outlet {
     const message = readServerMessage(frame.slice());
     if (message.type === "refuse") throw new RefusedError(message.message, message.retry);
     if (message.type === "wait") return;
+    if (message.type === "hunger") {
+      this.#isHungry = message.share >= HUNGRY_SHARE;
+      return;
+    }
     const expected = this.#expected[0];
     if (expected?.type !== message.type) {
       throw new ProtocolError(`The server sent "${message.type}" when it was not asked for`);

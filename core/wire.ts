@@ -138,6 +138,8 @@ export type ServerMessage =
   | { type: "refuse"; message: string; retry: boolean }
   /** Still at work on an answer; may come at any time, and says only that. */
   | { type: "wait" }
+  /** How much of its time the server waits for what is sent, percent; may come at any time. */
+  | { type: "hunger"; share: number }
   /** A part of a directory; with `more`, another part follows. A directory that is not there has no entries. */
   | { type: "listing"; dir: DirEntry; more: boolean; entries: ListedEntry[] }
   /** One bit for each digest asked for, the first in the lowest bit of the first byte. */
@@ -195,6 +197,7 @@ const SERVER_TYPES = [
   "pong",
   "wait",
   "sketched",
+  "hunger",
 ] as const satisfies readonly ServerMessage["type"][];
 /** The type byte of server messages starts here. */
 const SERVER_BASE = 64;
@@ -323,6 +326,8 @@ function writeBody(out: Writer, m: Message): void {
       out.uint(m.lengths.length);
       for (const length of m.lengths) out.uint(length);
       return out.raw(m.prints);
+    case "hunger":
+      return out.u8(m.share);
     case "proof":
       return out.digest(m.root);
     case "held":
@@ -580,6 +585,8 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
         type,
         problems: Array.from({ length: read.uint(MAX_STEPS) }, () => ({ path: readPath(read), message: read.text() })),
       };
+    case "hunger":
+      return { type, share: read.u8() };
     case "proof":
       return { type, root: read.digest() };
     case "pong":

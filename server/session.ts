@@ -27,6 +27,7 @@ import {
 import { decodeXattrs } from "../core/xattrs.ts";
 import { byName } from "../core/tree_index.ts";
 import type { IndexedStep } from "./commit.ts";
+import { Hunger } from "./hunger.ts";
 import type { Mirror } from "./mirror.ts";
 import { type NotStaged, Stage, type Staged } from "./stage.ts";
 
@@ -89,6 +90,7 @@ class Session {
   readonly #frames: FrameReader;
   readonly #out = new Writer();
   readonly #ended = new AbortController();
+  readonly #hunger: Hunger;
   #stage: Stage | undefined;
   #steps: IndexedStep[] = [];
   #problems: Problem[] = [];
@@ -106,6 +108,7 @@ class Session {
     this.#deps = deps;
     this.#frames = new FrameReader(link);
     this.#heardAt = this.#toldAt = deps.clock.now();
+    this.#hunger = new Hunger(deps.clock);
   }
 
   async run(): Promise<void> {
@@ -325,7 +328,10 @@ class Session {
   }
 
   async #fill(): Promise<boolean> {
+    const from = this.#deps.clock.now();
     const filled = await this.#frames.fill();
+    const share = this.#hunger.waited(from);
+    if (share !== undefined && this.#stage) this.#answer({ type: "hunger", share });
     this.#heardAt = this.#deps.clock.now();
     return filled;
   }

@@ -1,8 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Pace } from "../../client/pace.ts";
+import { Remote } from "../../client/remote.ts";
+import { Writer } from "../../core/codec.ts";
 import { pipe } from "../../core/link.ts";
 import { parsePath } from "../../core/path.ts";
 import { throttled } from "../../core/throttle.ts";
+import { type ServerMessage, writeMessage } from "../../core/wire.ts";
 import { CONTENTS, random } from "../support/contents.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { World } from "../support/world.ts";
@@ -59,6 +62,16 @@ Deno.test("whoever has nothing to send for a while does not take the line for sl
   assertEquals(pace.rate, Infinity);
 });
 
+Deno.test("whoever is slow to make what is sent does not take the line for slow", async () => {
+  const clock = new FakeClock();
+  const pace = new Pace(clock);
+  for (let i = 0; i < 50; i++) {
+    await clock.until(pace.note(1 << 20, clock.sleep(5)));
+    await clock.pass(100);
+  }
+  assertEquals(pace.rate, Infinity);
+});
+
 Deno.test("a line that has become fast is found out", async () => {
   const clock = new FakeClock();
   const pace = new Pace(clock);
@@ -66,4 +79,42 @@ Deno.test("a line that has become fast is found out", async () => {
   assert(pace.rate < 2e6);
   for (let i = 0; i < 40; i++) await pace.note(1 << 20, Promise.resolve());
   assert(pace.rate > 100e6);
+});
+
+Deno.test("what is sent is packed only for a server that waits for it", async () => {
+  const text = CONTENTS.words(100_000, random(1));
+  for (const share of [undefined, 10, 90]) {
+    const clock = new FakeClock();
+    const [near, far] = pipe(Infinity);
+    const out = new Writer();
+    const tell = async (message: ServerMessage) => {
+      writeMessage(out, message);
+      await far.send(out.take());
+      await clock.idle();
+    };
+    const remote = new Remote({ ...near, send: (bytes) => clock.sleep(1000).then(() => near.send(bytes)) }, clock);
+    const hello = remote.hello({ source: "", sourceId: "", dryRun: false });
+    await clock.pass(1000);
+    await tell({
+      type: "welcome",
+      features: ["zstd"],
+      mirror: "",
+      mirrorId: "00000000",
+      root: "00".repeat(32),
+      lastId: "",
+      lastSource: "",
+      holdsContent: false,
+      average: 0,
+    });
+    await hello;
+    if (share !== undefined) await tell({ type: "hunger", share });
+    for (let i = 0; i < 60; i++) {
+      const sent = remote.send({ type: "literal", bytes: text });
+      if (sent) await clock.until(sent);
+    }
+    const packed = remote.sent < 60 * text.length * 0.8;
+    assertEquals(packed, share === 90, `${share} %: ${remote.sent}`);
+    remote.close();
+    far.close();
+  }
 });

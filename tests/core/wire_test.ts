@@ -135,6 +135,7 @@ const serverMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("committed"), problems: fc.array(fc.record({ path, message: text }), { maxLength: 4 }) }),
   fc.record({ type: type("proof"), root: digest }),
   sketched,
+  fc.record({ type: type("hunger"), share: fc.integer({ min: 0, max: 255 }) }),
   ...(["pong", "wait"] as const).map((name) => fc.record({ type: type(name) })),
 );
 
