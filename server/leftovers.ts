@@ -96,6 +96,16 @@ export class Leftovers {
     this.#used.clear();
   }
 
+  /** Removes one that nobody uses now. @returns Whether there was one. */
+  makeRoom(): boolean {
+    for (const path of this.#chunks.keys()) {
+      if (this.#taken.has(path) || this.#used.has(path)) continue;
+      this.drop(path);
+      return true;
+    }
+    return false;
+  }
+
   /** Removes one. */
   drop(path: RelPath): void {
     for (const digest of this.#chunks.get(path) ?? []) {

@@ -238,7 +238,7 @@ export class Mirror implements Disposable {
 
   /** Makes room on a full disk, at the cost of what the history has beyond the last day. @returns Whether there is any. */
   makeRoom(bytes: number): boolean {
-    return this.#deps.history.days > 0 && makeRoom(bytes, this.#thinDeps());
+    return this.leftovers.makeRoom() || this.#deps.history.days > 0 && makeRoom(bytes, this.#thinDeps());
   }
 
   #thinDeps(): ThinDeps {

@@ -3,7 +3,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import { joinPath, parsePath } from "../../core/path.ts";
+import { digestOf } from "../../core/recipe.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
+import { Leftovers } from "../../server/leftovers.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { LEFT_DIR, PRIVATE_DIR, STAGE_DIR } from "../../server/places.ts";
 import { CONTENTS, random } from "../support/contents.ts";
@@ -88,6 +90,18 @@ Deno.test("what nobody came for within a day goes, and so does what is too much"
   world.stopServer();
   await bytesOfSync(world);
   assertEquals(left(world).length, 16);
+});
+
+Deno.test("on a full disk what nobody has come for makes room first", async () => {
+  const clock = new FakeClock();
+  const fs = new MemoryFs(clock.nowNs);
+  for (const dir of [PRIVATE_DIR, LEFT_DIR]) fs.mkdir(dir, 0o700);
+  const leftovers = new Leftovers(fs, clock);
+  for (const name of ["a.11", "b.11"]) fs.writeFile(joinPath(LEFT_DIR, name), name);
+  await leftovers.read(() => undefined);
+  assert(leftovers.find(digestOf(new TextEncoder().encode("a.11"))));
+  assertEquals([leftovers.makeRoom(), leftovers.makeRoom()], [true, false]);
+  assertEquals(fs.list(LEFT_DIR).map(({ name }) => name), ["a.11"]);
 });
 
 Deno.test("a file that a client gave up, and a small one, leave nothing", async () => {
