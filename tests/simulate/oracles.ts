@@ -23,7 +23,7 @@ export class Oracles {
   readonly #held = new Set<string>();
   /** What the mirror held when it acknowledged the last commit, by path, and has not been asked to change since. */
   #acknowledged = new Map<string, string>();
-  /** Steps of the commit that was under way at a crash. */
+  /** Steps of the commit that was under way at a crash, and those of the last one that had failed. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
   #events = 0;
@@ -58,10 +58,11 @@ export class Oracles {
   }
 
   /** A commit begins. @returns To be called when it is acknowledged. */
-  commit(steps: readonly CommitStep[]): () => void {
+  commit(steps: readonly CommitStep[]): (failed: readonly string[]) => void {
     this.#underWay = steps;
-    return () => {
-      this.#underWay = [];
+    return (failed) => {
+      // A power cut may bring the journal back, by which what has failed is tried once more.
+      this.#underWay = steps.filter((step) => failed.some((path) => touches(step, path as RelPath)));
       this.#acknowledged = contents(this.#world.mirror);
     };
   }

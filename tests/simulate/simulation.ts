@@ -105,9 +105,9 @@ class Simulation implements Disposable {
       wrapSource: (fs) => this.#guarded(this.#place.fs(fs), this.#clientLife),
       onCommit: (steps) => {
         const acknowledged = this.oracles.commit(steps);
-        return () => {
+        return (problems) => {
           if (this.#server?.dead !== false) return;
-          acknowledged();
+          acknowledged(problems.map(({ path }) => path));
           if (this.#chance(3) === 0) world.serverDatabase.checkpoint();
         };
       },

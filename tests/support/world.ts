@@ -14,6 +14,7 @@ import { throttled } from "../../core/throttle.ts";
 import type { HistoryLimits } from "../../server/history.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import type { MaxDelete } from "../../core/options.ts";
+import type { Problem } from "../../core/types.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -66,7 +67,7 @@ export interface WorldOptions {
   /** Makes a connection. @default {pipe} */
   readonly join?: () => [Link, Link];
   /** Told of every commit of the mirror: what it begins with; resolves to what is told when it is acknowledged. */
-  readonly onCommit?: (steps: readonly CommitStep[]) => () => void;
+  readonly onCommit?: (steps: readonly CommitStep[]) => (problems: readonly Problem[]) => void;
 }
 
 /** A client, a server and what lies between them. */
@@ -127,7 +128,7 @@ export class World implements Disposable {
       mirror.commit = async (steps, ...rest) => {
         const acknowledged = onCommit(steps);
         const result = await commit(steps, ...rest);
-        acknowledged();
+        acknowledged(result.problems);
         return result;
       };
     }
