@@ -5,9 +5,11 @@ import { runClient } from "./client/client.ts";
 import { systemClock } from "./core/clock.ts";
 import { FatalError, UsageError } from "./core/errors.ts";
 import { parseCommandLine } from "./core/options.ts";
+import { hideArgument } from "./core/process_list.ts";
 import { createReport } from "./core/report.ts";
-import { escapeText } from "./core/text.ts";
+import { escapeText, withoutSecrets } from "./core/text.ts";
 import config from "./deno.json" with { type: "json" };
+import { runClients, runInvite, runRevoke } from "./server/access.ts";
 import { runHistory, runRestore } from "./server/history_command.ts";
 import { runServer } from "./server/server.ts";
 
@@ -18,6 +20,7 @@ const STOP_MS = 2000;
 /** Runs what the command line asks for. Resolves to the exit status. */
 async function run(args: string[]): Promise<number> {
   const command = parseCommandLine(args);
+  if (command.command === "client" && command.options.server?.token) hideArgument(command.options.server.token);
   if (command.command === "help") return print(Deno.stdout, command.text);
   if (command.command === "version") return print(Deno.stdout, `dirsync ${VERSION}\n`);
   if (command.command === "history" || command.command === "restore") {
@@ -30,21 +33,30 @@ async function run(args: string[]): Promise<number> {
   }
   const columns = () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80;
   const report = createReport({
-    output: command.options.output,
+    output: "output" in command.options
+      ? command.options.output
+      : { json: command.options.json, quiet: false, verbose: false },
     terminal: { isTerminal: Deno.stdout.isTerminal(), columns, color: !Deno.noColor },
     write: (text) => print(Deno.stdout, text),
     warn: (text) => print(Deno.stderr, text),
     clock: systemClock,
   });
+  const secret = Deno.env.get("DIRSYNC_TOKEN");
   const deps = { emit: report.emit, clock: systemClock, signal: stopSignal(report.close) };
   try {
     switch (command.command) {
       case "server":
         return await runServer(command.options, deps);
       case "client":
-        return await runClient(command.options, deps);
+        return await runClient(command.options, { ...deps, ...(secret !== undefined && { secret }) });
       case "approve":
         return runApprove(command.options, report.emit);
+      case "invite":
+        return await runInvite(command.options, report.emit, systemClock.now());
+      case "clients":
+        return runClients(command.options, report.emit);
+      case "revoke":
+        return runRevoke(command.options, report.emit);
     }
   } finally {
     report.close();
@@ -83,9 +95,9 @@ function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
 function explain(error: unknown): number {
   const expected = error instanceof UsageError || error instanceof FatalError;
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  print(Deno.stderr, `dirsync: ${expected ? "" : "internal error: "}${escapeText(message)}\n`);
+  print(Deno.stderr, `dirsync: ${expected ? "" : "internal error: "}${escapeText(withoutSecrets(message))}\n`);
   const isTraced = !expected && (Deno.args.includes("--verbose") || Deno.env.get("DIRSYNC_DEBUG"));
-  if (isTraced) print(Deno.stderr, `${stack?.split("\n").map(escapeText).join("\n")}\n`);
+  if (isTraced) print(Deno.stderr, `${withoutSecrets(stack ?? "").split("\n").map(escapeText).join("\n")}\n`);
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -1,14 +1,16 @@
 // `dirsync client`: the main thread. It holds what a Worker cannot: the socket, the watcher; the engine runs in the Worker.
 
-import { formatAddress } from "../core/address.ts";
+import { formatAddress, isLoopback } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf, RefusedError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
 import { IgnoreRules } from "../core/ignore.ts";
 import type { ClientOptions } from "../core/options.ts";
-import { sourceFolder, stateFolderOf } from "../core/state.ts";
-import { dial } from "./dial.ts";
+import { makePrivateFolder } from "../core/private_files.ts";
+import { openState, sourceFolder } from "../core/state.ts";
+import { Dialler } from "./dialler.ts";
+import { findRoute } from "./route.ts";
 import { poll, POLL_MS, relative, watch } from "./watch.ts";
 import type { ClientNote, ClientRequest, ClientStart } from "./worker.ts";
 
@@ -17,6 +19,8 @@ export interface ClientDeps {
   readonly emit: Emit;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** A token or an invitation from the environment. */
+  readonly secret?: string;
 }
 
 /**
@@ -24,10 +28,13 @@ export interface ClientDeps {
  * @returns The exit status.
  * @throws {FatalError} If it cannot start.
  */
-export async function runClient(options: ClientOptions, { emit, clock, signal }: ClientDeps): Promise<number> {
+export async function runClient(options: ClientOptions, { emit, clock, signal, secret }: ClientDeps): Promise<number> {
   const dir = realDirectory(options.dir);
+  // Whatever is written here is private state.
+  if (Deno.build.os !== "windows") Deno.umask(0o077);
   const state = makeState(options.state, dir);
-  const server = formatAddress(options.server);
+  const route = findRoute({ ...options, state: state.top, ...(secret !== undefined && { secret }) });
+  const server = formatAddress(route.address);
   const { once, dryRun, updatemaxMs, xattrs, numericIds, maxDelete, output, bwlimit } = options;
   const start: ClientStart = {
     dir,
@@ -50,13 +57,18 @@ export async function runClient(options: ClientOptions, { emit, clock, signal }:
     throw new FatalError(`Cannot use --exclude: ${reasonOf(error)}`);
   }
   emit({ event: "mirroring", dir, server });
-  const answer = (error: unknown) =>
-    host.note({ about: "dialled", refused: error instanceof RefusedError, reason: (error as Error).message });
+  if (route.trust.kind === "plain" && !isLoopback(route.address.host)) {
+    emit({
+      event: "warning",
+      message: `nothing protects the connection to ${server}: who is in between can read and change all`,
+    });
+  }
+  const dialler = new Dialler(route, state.top, signal);
   const host = new EngineHost<ClientStart, ClientNote, ClientRequest>(
     new URL("./worker.ts", import.meta.url),
     start,
     emit,
-    () => dial(options.server, signal).then((link) => host.link(link), answer),
+    () => dialler.dial().then((link) => host.link(link, undefined), (error) => host.note(noteOf(error))),
   );
   const stopped = new AbortController();
   const stop = () => host.stop();
@@ -98,18 +110,21 @@ function realDirectory(dir: string): string {
   throw new FatalError(`Cannot mirror "${dir}": ${problem}`);
 }
 
+/** What the engine is told of a connection that could not be made. */
+function noteOf(error: Error): ClientNote {
+  const refused = error instanceof RefusedError, retry = !refused || error.retry;
+  return { about: "dialled", refused, retry, reason: error.message };
+}
+
 /** Makes the folder for this source's state. @returns It, and what must not be mirrored for its sake. */
-function makeState(wanted: string | undefined, dir: string): { folder: string; exclude: string[] } {
+function makeState(wanted: string | undefined, dir: string): { top: string; folder: string; exclude: string[] } {
   try {
-    const top = stateFolderOf(wanted);
-    Deno.mkdirSync(top, { recursive: true, mode: 0o700 });
-    const real = Deno.realPathSync(top);
-    const folder = sourceFolder(real, dir);
-    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const real = openState(wanted);
+    const folder = makePrivateFolder(sourceFolder(real, dir));
     // In a source that holds it, it would change with every change that it notes.
     const inside = relative(dir, real);
     if (inside === "") throw new Error("the state folder must not be the source itself");
-    return { folder, exclude: inside === undefined ? [] : [`/${inside.replace(/[\\*?[\]!# ]/g, "\\$&")}/`] };
+    return { top: real, folder, exclude: inside === undefined ? [] : [`/${inside.replace(/[\\*?[\]!# ]/g, "\\$&")}/`] };
   } catch (error) {
     throw new FatalError(`Cannot keep state: ${reasonOf(error)}`);
   }

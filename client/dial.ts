@@ -1,28 +1,55 @@
-// Opens a connection to a server: a plain HTTP/1.1 request that asks for the dirsync protocol, on the server's one port.
+// Opens a connection to a server: an HTTP/1.1 request that asks for the dirsync protocol, on the server's one port, over TLS
+// where the server is known by its identity. The token travels in a header, and only when that identity has been proved.
 // (node:http's own client is not used: its `upgrade` event never came with Deno 2.6, the runtime of the binary tests.)
 
 import { connect, type Socket } from "node:net";
-import { type Address, formatAddress } from "../core/address.ts";
+import { formatAddress } from "../core/address.ts";
 import { DisconnectedError, RefusedError } from "../core/errors.ts";
+import { HANDSHAKE_MS, LONGEST_WRONG_TOKEN_MS, MAX_HEAD_BYTES } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
 import { socketLink } from "../core/socket_link.ts";
+import { requireTls } from "../core/tls.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { reasonOf, resolved } from "./reach.ts";
+import type { Route } from "./route.ts";
+import { connectSecurely } from "./secure.ts";
 
-/** Longest answer to the handshake, bytes. */
-const MAX_ANSWER_BYTES = 16384;
+/** How long a server may take to answer the handshake (ms): it may be slow with those who were wrong before. */
+const ANSWER_MS = HANDSHAKE_MS + LONGEST_WRONG_TOKEN_MS;
+/** The first byte of a TLS alert, with which a TLS server answers plain HTTP. */
+const TLS_ALERT = 0x15;
+
+/** A connection, and the way by which it was made, which now holds the server's certificate. */
+export interface Dialled {
+  readonly link: Link;
+  readonly route: Route;
+}
 
 /**
  * Connects and shakes hands.
  *
  * @throws {DisconnectedError} If nobody answers there.
  * @throws {RefusedError} If what answers is no dirsync server, or does not want us.
+ * @throws {IdentityError} If it is another one than it should be.
  */
-export function dial(address: Address, signal: AbortSignal): Promise<Link> {
+export async function dial(route: Route, signal: AbortSignal): Promise<Dialled> {
+  const { address, trust } = route;
+  if (trust.kind === "plain") {
+    return { route, link: await shakeHands(connect(resolved(address)), "connect", route, signal) };
+  }
+  requireTls();
+  const { socket, certificate } = await connectSecurely({ ...route, trust }, signal);
+  const link = await shakeHands(socket, undefined, route, signal);
+  return { link, route: certificate === undefined ? route : { ...route, certificate } };
+}
+
+/** Asks for the protocol, at once or on the event `when`. */
+function shakeHands(socket: Socket, when: string | undefined, route: Route, signal: AbortSignal): Promise<Link> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address.host === "localhost" ? "127.0.0.1" : address.host, port: address.port });
     let answer = new Uint8Array();
     const settle = () => {
       signal.removeEventListener("abort", abort);
+      socket.setTimeout(0);
       socket.removeAllListeners();
     };
     const fail = (error: Error) => {
@@ -34,7 +61,10 @@ export function dial(address: Address, signal: AbortSignal): Promise<Link> {
     const abort = () => fail(new DisconnectedError("stopped"));
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort);
-    socket.on("connect", () => socket.write(requestFor(address)));
+    const ask = () => socket.write(requestFor(route));
+    if (when) socket.on(when, ask);
+    else ask();
+    socket.setTimeout(ANSWER_MS, () => fail(new DisconnectedError("no answer")));
     socket.on(
       "error",
       (error: Error & { code?: string }) => fail(new DisconnectedError(reasonOf(error), { cause: error })),
@@ -44,30 +74,53 @@ export function dial(address: Address, signal: AbortSignal): Promise<Link> {
       answer = concat(answer, bytes);
       const end = indexOfEmptyLine(answer);
       if (end < 0) {
-        if (answer.length > MAX_ANSWER_BYTES) fail(new RefusedError("what answers there is no dirsync server", true));
+        if (answer[0] === TLS_ALERT) fail(new RefusedError(NEEDS_TLS, false));
+        else if (answer.length > MAX_HEAD_BYTES) {
+          fail(new RefusedError("what answers there is no dirsync server", true));
+        }
         return;
       }
       const refusal = refusalIn(new TextDecoder().decode(answer.subarray(0, end)));
-      if (refusal) return fail(new RefusedError(refusal, true));
+      if (refusal) return fail(refusal);
       settle();
       resolve(socketLink(socket as Socket, answer.subarray(end)));
     });
   });
 }
 
-function requestFor(address: Address): string {
-  return `GET ${UPGRADE_PATH} HTTP/1.1\r\nHost: ${
-    formatAddress(address)
-  }\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`;
+function requestFor({ address, token }: Route): string {
+  return [
+    `GET ${UPGRADE_PATH} HTTP/1.1`,
+    `Host: ${formatAddress(address)}`,
+    "Connection: Upgrade",
+    `Upgrade: ${UPGRADE_PROTOCOL}`,
+    ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+    "\r\n",
+  ].join("\r\n");
 }
 
+const NEEDS_TLS = "it asks for TLS and a token: use the invitation that it printed (dirsync invite there makes one)";
+/** What the refusals of a server mean to us, and whether it may be otherwise later. */
+const REFUSALS: Record<string, { message: string; retry: boolean }> = {
+  "401": {
+    message: "it does not know our token, or not any more; use a new invitation (dirsync invite there)",
+    retry: false,
+  },
+  "403": { message: "it is called otherwise: use the name or address that it listens on", retry: false },
+  "410": { message: "our invitation has expired; use a new one (dirsync invite there)", retry: false },
+  "503": { message: "too many clients are connected to it", retry: true },
+};
+
 /** Why the answer is not the one hoped for, or undefined if it is. */
-function refusalIn(head: string): string | undefined {
+function refusalIn(head: string): RefusedError | undefined {
   const [status = "", ...headers] = head.split("\r\n");
   const switched = /^HTTP\/1\.1 101 /.test(status);
   const upgrade = headers.some((line) => line.toLowerCase() === `upgrade: ${UPGRADE_PROTOCOL}`);
   if (switched && upgrade) return undefined;
-  return `what answers there is no dirsync server of this protocol (it says ${JSON.stringify(status.slice(0, 100))})`;
+  const known = REFUSALS[/^HTTP\/1\.1 (\d{3}) /.exec(status)?.[1] ?? ""];
+  if (known) return new RefusedError(known.message, known.retry);
+  const said = JSON.stringify(status.slice(0, 100));
+  return new RefusedError(`what answers there is no dirsync server of this protocol (it says ${said})`, true);
 }
 
 function indexOfEmptyLine(bytes: Uint8Array): number {
@@ -82,23 +135,4 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   both.set(a);
   both.set(b, a.length);
   return both;
-}
-
-function reasonOf(error: Error & { code?: string }): string {
-  switch (error.code) {
-    case "ECONNREFUSED":
-      return "nothing listens there";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "no such host";
-    case "ETIMEDOUT":
-      return "no answer";
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return "no way to that host";
-    case "ECONNRESET":
-      return "it closed the connection";
-    default:
-      return error.message;
-  }
 }

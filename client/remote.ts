@@ -4,7 +4,7 @@
 import type { Clock } from "../core/clock.ts";
 import { Writer } from "../core/codec.ts";
 import { DisconnectedError, ProtocolError, RefusedError } from "../core/errors.ts";
-import { KEEP_ALIVE_MS, LINK_WINDOW_BYTES, PEER_SILENCE_MS } from "../core/limits.ts";
+import { KEEP_ALIVE_MS, LINK_WINDOW_BYTES, MAX_LISTED, PEER_SILENCE_MS } from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
 import type { Link } from "../core/link.ts";
 import { canPack, levelFor, pack, PACKING } from "../core/pack.ts";
@@ -224,6 +224,7 @@ export class Remote implements Outlet {
     }
     if (message.type === "listing") {
       for (const entry of message.entries) this.#listed.push(entry);
+      if (this.#listed.length > MAX_LISTED) throw new ProtocolError("A directory has too many entries");
       if (message.more) return;
       message.entries = this.#listed;
       this.#listed = [];

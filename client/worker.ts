@@ -46,7 +46,7 @@ export interface ClientStart {
 /** What the engine is told: paths that may have changed, or with undefined that anything may have; or how dialling failed. */
 export type ClientNote =
   | { readonly about: "dirty"; readonly paths: readonly string[] | undefined }
-  | { readonly about: "dialled"; readonly refused: boolean; readonly reason: string };
+  | { readonly about: "dialled"; readonly refused: boolean; readonly retry: boolean; readonly reason: string };
 
 /** What the engine asks for: a connection. */
 export type ClientRequest = "dial";
@@ -56,8 +56,8 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   let dialled: { resolve: (link: Link) => void; reject: (error: Error) => void } | undefined;
   side.onNote = (note) => {
     if (note.about === "dialled") {
-      const { refused, reason } = note;
-      dialled?.reject(refused ? new RefusedError(reason, true) : new DisconnectedError(reason));
+      const { refused, retry, reason } = note;
+      dialled?.reject(refused ? new RefusedError(reason, retry) : new DisconnectedError(reason));
     } else if (note.paths) dirty.addPaths(note.paths as RelPath[]);
     else dirty.addAll();
   };

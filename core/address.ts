@@ -1,4 +1,4 @@
-// Addresses as people write them: HOST, HOST:PORT, [IPv6]:PORT, and for a client http://HOST:PORT/.
+// Addresses as people write them: HOST, HOST:PORT, [IPv6]:PORT.
 
 import { UsageError } from "./errors.ts";
 
@@ -19,26 +19,6 @@ export function isLoopback(host: string): boolean {
 /** An address as one writes it: "host:port", IPv6 in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** A host and port, or an http URL of them. */
-export function parseServer(text: string): Address {
-  const option = "--server";
-  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];
-  if (scheme === undefined) return parseAddress(option, text);
-  switch (scheme.toLowerCase()) {
-    case "http":
-      if (/[/?#@].|[?#@]/.test(rest!)) {
-        throw wrong(option, text, "write only http://HOST:PORT/, nothing before or behind");
-      }
-      return parseAddress(option, rest!.replace(/\/$/, ""), { shown: text, defaultPort: 80 });
-    case "dirsync":
-      throw wrong(option, text, "this version does not know invitations yet; write HOST:PORT");
-    case "https":
-      throw wrong(option, text, "this version does not know TLS yet; write HOST:PORT, and use an ssh tunnel from afar");
-    default:
-      throw wrong(option, text, "write HOST:PORT or http://HOST:PORT/");
-  }
 }
 
 interface AddressOptions {

@@ -3,10 +3,12 @@
 import { DatabaseSync } from "node:sqlite";
 import { isOfDatabase } from "./errors.ts";
 import { NO_ID } from "./fs.ts";
+import { makePrivateFile } from "./private_files.ts";
 import { CREATE, ROOT_ID, SCHEMA } from "./schema.ts";
 
 /** Opens the database in `file`, ":memory:" for one that is gone with the process. */
 export function openDatabase(file: string): DatabaseSync {
+  makePrivateFile(file);
   let db = new DatabaseSync(file);
   const version = () => Number((db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
   try {
@@ -18,6 +20,7 @@ export function openDatabase(file: string): DatabaseSync {
     // Made by another version, or damaged: throw it away.
     db.close();
     removeDatabase(file);
+    makePrivateFile(file);
     db = new DatabaseSync(file);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
   }

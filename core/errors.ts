@@ -32,6 +32,11 @@ export class RefusedError extends Error {
   }
 }
 
+/** What answers is not the server that it should be; nothing was sent to it. */
+export class IdentityError extends Error {
+  override name = "IdentityError";
+}
+
 /** The connection is gone. */
 export class DisconnectedError extends Error {
   override name = "DisconnectedError";

@@ -1,6 +1,7 @@
 // What happens, told to a person or a program. The engines emit these and nothing else; core/report.ts prints them, or with
 // `--json` writes each as one JSON object a line. Names in them are as they are; they are escaped where they are printed.
 
+import type { Grant } from "./grant.ts";
 import type { Kind } from "./types.ts";
 
 /** How a path changed. */
@@ -38,8 +39,13 @@ export type Release = typeof RELEASES[number];
 
 /** One thing that happened. Byte counts are bytes, times are ms. */
 export type SyncEvent =
-  /** Server: ready. `address` is "host:port" as a client would write it; `open` = reachable by anyone, unprotected. */
-  | { event: "listening"; dir: string; address: string; loopback: boolean; insecure: boolean }
+  /** Server: ready. `address` is "host:port" as a client would write it; `loopback` = only this machine can reach it. */
+  | { event: "listening"; dir: string; address: string; loopback: boolean; tls: boolean; token: boolean }
+  /** An invitation, which is a secret: told once, where it was asked for, and at the first start of a server. */
+  | ({ event: "invitation"; invitation: string; expires?: number } & Grant)
+  /** One of those who may connect. Times are ms since the epoch. */
+  | ({ event: "client"; created: number; expires?: number; lastUsed?: number } & Grant)
+  | { event: "revoked"; name: string }
   /** Client: what will be mirrored to where. */
   | { event: "mirroring"; dir: string; server: string }
   /** Client: the server does not answer; said once until it does. */

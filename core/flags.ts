@@ -1,7 +1,16 @@
 // Every option of every command, in one table: what parsing and help (and later completions and man page) are made of.
 
 /** The commands. */
-export const COMMANDS = ["server", "client", "approve", "history", "restore"] as const;
+export const COMMANDS = [
+  "server",
+  "client",
+  "approve",
+  "history",
+  "restore",
+  "invite",
+  "clients",
+  "revoke",
+] as const;
 /** A command. */
 export type CommandName = typeof COMMANDS[number];
 
@@ -19,10 +28,12 @@ export interface Flag {
   readonly help: string;
 }
 
-const ALL = COMMANDS;
-/** Those that run or speak with an engine and tell events. */
+/** Those that tell events as they happen. */
 const TELLING = ["server", "client", "approve"] as const;
-const LOOKING_BACK = ["history", "restore"] as const;
+/** Those that print lines of their own. */
+const LISTING = ["history", "restore", "invite", "clients", "revoke"] as const;
+/** Those that say who may connect to a server. */
+const DOOR = ["invite", "clients", "revoke"] as const;
 
 /** Every option there is, in the order of the help. */
 export const FLAGS: readonly Flag[] = [
@@ -59,7 +70,28 @@ export const FLAGS: readonly Flag[] = [
   {
     commands: ["server"],
     name: "insecure",
-    help: "you know that an interface other than localhost is open: this version has neither encryption nor passwords",
+    help:
+      "an interface other than localhost without TLS and without a token: everybody who can reach it may read and " +
+      "change the mirror",
+  },
+  {
+    commands: ["server"],
+    name: "token",
+    help: "ask for a token on localhost too (elsewhere one is always needed)",
+  },
+  {
+    commands: ["server"],
+    name: "cert",
+    value: "FILE",
+    help: "an own certificate (PEM, with its chain), by which clients know the server through an authority (default: " +
+      "one that the server makes, which clients know by its fingerprint)",
+  },
+  { commands: ["server"], name: "key", value: "FILE", help: "the key of --cert (PEM)" },
+  {
+    commands: ["server", "invite"],
+    name: "address",
+    value: "HOST[:PORT]",
+    help: "where clients find the server, for invitations (default: where it listens, or the name of this machine)",
   },
   {
     commands: ["client"],
@@ -67,7 +99,16 @@ export const FLAGS: readonly Flag[] = [
     short: "s",
     value: "HOST[:PORT]",
     default: "localhost:5000",
-    help: "where the server is, http://HOST:PORT/ too; the client waits for one that is not there yet",
+    help:
+      "where the server is: HOST:PORT, https://HOST:PORT/, or at first the invitation that the server printed; the " +
+      "client waits for one that is not there yet",
+  },
+  {
+    commands: ["client"],
+    name: "token-file",
+    value: "FILE",
+    help: "a file that holds the token or the invitation, so that it does not show in the list of processes; the " +
+      "environment variable DIRSYNC_TOKEN does the same",
   },
   {
     commands: ["client"],
@@ -135,7 +176,28 @@ export const FLAGS: readonly Flag[] = [
     help:
       "copy it into DIR, which is made, outside of the mirror (default: back to its place, if no server is running)",
   },
-  { commands: LOOKING_BACK, name: "json", help: "print one JSON object a line" },
+  {
+    commands: ["invite"],
+    name: "name",
+    value: "NAME",
+    help: "what the client is called in dirsync clients and revoke (default: client-1, client-2, ...)",
+  },
+  { commands: ["invite"], name: "no-delete", help: "it may change files, but not remove them" },
+  { commands: ["invite"], name: "add-only", help: "it may only add files; what is there stays as it is" },
+  { commands: ["invite"], name: "read-only", help: "it may only compare: dirsync client --dry-run" },
+  {
+    commands: ["invite"],
+    name: "quota",
+    value: "SIZE",
+    help: "the most that the files of the mirror may take when it has pushed, 10G for example",
+  },
+  {
+    commands: ["invite"],
+    name: "expires",
+    value: "DAYS",
+    help: "it may come for so many days (default: until revoked)",
+  },
+  { commands: LISTING, name: "json", help: "print one JSON object a line" },
   { commands: TELLING, name: "json", help: "print events on stdout, one JSON object a line" },
   { commands: TELLING, name: "quiet", help: "print only what is wrong" },
   { commands: TELLING, name: "verbose", help: "print more: every path, and details" },
@@ -149,7 +211,15 @@ export const FLAGS: readonly Flag[] = [
     commands: ["server"],
     name: "state",
     value: "DIR",
-    help: "accepted; a server keeps its own notes in .dirsync in its DIR",
+    help:
+      "where the server keeps its key and who may connect (default: the user's state folder); all else that it notes " +
+      "is in .dirsync in its DIR",
+  },
+  {
+    commands: DOOR,
+    name: "state",
+    value: "DIR",
+    help: "the --state of the server",
   },
   { commands: ["client"], name: "no-fsync", help: "accepted; give it to the server, which is the side that writes" },
   {
@@ -157,6 +227,6 @@ export const FLAGS: readonly Flag[] = [
     name: "no-fsync",
     help: "do not wait for the disk: faster, but a power cut may lose the latest changes",
   },
-  { commands: ALL, name: "help", short: "h", help: "print this" },
-  { commands: ALL, name: "version", help: "print the version" },
+  { commands: COMMANDS, name: "help", short: "h", help: "print this" },
+  { commands: COMMANDS, name: "version", help: "print the version" },
 ];

@@ -13,6 +13,9 @@ directory is removed; it goes to DIR/.dirsync/history.`,
   dirsync server                      mirror in ./Storage, this machine only
   dirsync server /srv/mirror          the same in another place
   dirsync server -i localhost:7000    another port
+  dirsync server -i 0.0.0.0           for other machines: TLS and a token; the
+                                      line that it prints at first is for the
+                                      client, dirsync invite makes more
 
 From another machine, safely, through ssh:
   ssh -N -L 5000:localhost:5000 HOST  leave it running there, and then
@@ -26,7 +29,9 @@ Ctrl+C ends it. Exit status: 0 ended, 1 cannot start, 2 wrong usage.`,
 read. What is in the mirror but not in DIR is removed from the mirror.`,
     after: `Examples:
   dirsync client ./project            to the server on this machine
-  dirsync client ./project -s nas     to a server in a network you trust
+  dirsync client ./project -s INVITATION
+                                      to a server elsewhere, the first time
+  dirsync client ./project -s nas     the same server from then on
   dirsync client ./project --exclude node_modules --exclude '*.log'
   dirsync client ./project --once     once, for scripts
   dirsync client -- -odd-name         a directory that starts with "-"
@@ -80,6 +85,28 @@ server is running, --to DIR is the way, and from there to the source.
 Exit status: 0 done, 1 cannot, 2 wrong usage, 3 some of it could not be
 brought back.`,
   },
+  invite: {
+    operand: "[DIR]",
+    about: `Prints an invitation: the line by which one more client may push to the mirror
+in DIR (default: ./Storage). It is a secret, and is not shown again.`,
+    after: `Examples:
+  dirsync invite /srv/mirror --name laptop
+  dirsync invite /srv/mirror --name backup --add-only --quota 100G --expires 30`,
+  },
+  clients: {
+    operand: "[DIR]",
+    about: `Lists who may connect to the server of the mirror in DIR (default: ./Storage),
+what each may do, and when it was there last.`,
+    after: `Example:
+  dirsync clients /srv/mirror`,
+  },
+  revoke: {
+    operand: "NAME [DIR]",
+    about: `Ends what the client NAME may do on the server of the mirror in DIR (default:
+./Storage), at once, also where it is connected.`,
+    after: `Example:
+  dirsync revoke laptop /srv/mirror`,
+  },
 };
 
 /** What dirsync says of itself. */
@@ -91,6 +118,9 @@ Usage:
   dirsync approve DIR     let the client of DIR do the deletions that it holds
   dirsync history [PATH]  list what was replaced or deleted in a mirror
   dirsync restore PATH    bring it back as it was
+  dirsync invite [DIR]    let one more client connect to a server
+  dirsync clients [DIR]   list who may connect
+  dirsync revoke NAME     let one connect no more
 
 Try it in two terminals:
   dirsync server ./mirror

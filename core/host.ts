@@ -13,15 +13,16 @@ export type FromEngine<Request> =
   | { readonly kind: "done"; readonly status: number }
   | { readonly kind: "failed"; readonly fatal: boolean; readonly message: string; readonly stack: string };
 
-/** What a host tells its engine: first how to start, last to stop; `Note` is what this engine is told in between. */
-export type ToEngine<Start, Note> =
+/** What a host tells its engine: first how to start, last to stop; `Note` is what this engine is told in between,
+ * `Peer` what it is told of who is at the other end of a link. */
+export type ToEngine<Start, Note, Peer> =
   | { readonly kind: "start"; readonly start: Start }
   | { readonly kind: "note"; readonly note: Note }
-  | { readonly kind: "link"; readonly port: MessagePort }
+  | { readonly kind: "link"; readonly port: MessagePort; readonly peer: Peer }
   | { readonly kind: "stop" };
 
 /** An engine in its Worker. */
-export class EngineHost<Start, Note, Request> {
+export class EngineHost<Start, Note, Request, Peer = undefined> {
   readonly #worker: Worker;
   /** Resolves with the exit status. @throws {FatalError} */
   readonly done: Promise<number>;
@@ -50,10 +51,10 @@ export class EngineHost<Start, Note, Request> {
   }
 
   /** Hands a connection over; it is passed on until either end closes it. */
-  link(link: Link): void {
+  link(link: Link, peer: Peer): void {
     const { port1, port2 } = new MessageChannel();
     relay(link, portLink(port1));
-    this.#post({ kind: "link", port: port2 }, [port2]);
+    this.#post({ kind: "link", port: port2, peer }, [port2]);
   }
 
   /** Asks the engine to end; `done` tells when it has. */
@@ -66,7 +67,7 @@ export class EngineHost<Start, Note, Request> {
     this.#worker.terminate();
   }
 
-  #post(message: ToEngine<Start, Note>, transfer: Transferable[] = []): void {
+  #post(message: ToEngine<Start, Note, Peer>, transfer: Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 }
@@ -79,32 +80,32 @@ function errorOf({ fatal, message, stack }: FromEngine<unknown> & { kind: "faile
 }
 
 /** What an engine gets from its host. */
-export interface EngineSide<Note, Request> {
+export interface EngineSide<Note, Request, Peer = undefined> {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly request: (request: Request) => void;
   /** Set these before the first `await`. */
   onNote: (note: Note) => void;
-  onLink: (link: Link) => void;
+  onLink: (link: Link, peer: Peer) => void;
 }
 
 /** The Worker's half: runs `engine` with what its host sends. */
-export function runEngine<Start, Note, Request>(
-  engine: (start: Start, side: EngineSide<Note, Request>) => Promise<number>,
+export function runEngine<Start, Note, Request, Peer = undefined>(
+  engine: (start: Start, side: EngineSide<Note, Request, Peer>) => Promise<number>,
 ): void {
   const scope = self as unknown as DedicatedWorkerGlobalScope;
   const stop = new AbortController();
   const post = (message: FromEngine<Request>) => scope.postMessage(message);
-  const side: EngineSide<Note, Request> = {
+  const side: EngineSide<Note, Request, Peer> = {
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
     request: (request) => post({ kind: "request", request }),
     onNote: () => {},
     onLink: (link) => link.close(),
   };
-  scope.onmessage = async ({ data }: MessageEvent<ToEngine<Start, Note>>) => {
+  scope.onmessage = async ({ data }: MessageEvent<ToEngine<Start, Note, Peer>>) => {
     if (data.kind === "note") return side.onNote(data.note);
-    if (data.kind === "link") return side.onLink(portLink(data.port));
+    if (data.kind === "link") return side.onLink(portLink(data.port), data.peer);
     if (data.kind === "stop") return stop.abort();
     try {
       post({ kind: "done", status: await engine(data.start, side) });

@@ -42,3 +42,38 @@ export const KEEP_ALIVE_MS = 15_000;
 export const MAX_XATTR_BYTES = 64 << 10;
 /** Most that all extended attributes of one entry may take, encoded. */
 export const MAX_XATTRS_BYTES = 512 << 10;
+/** Longest head of an HTTP request or answer, before anybody is let in. */
+export const MAX_HEAD_BYTES = 8192;
+/** How long the TLS handshake may take, and after it the head of the request (ms). */
+export const HANDSHAKE_MS = 10_000;
+/** How long a client that was let in may take to introduce itself (ms). */
+export const HELLO_MS = 10_000;
+/** Connections that have not been let in yet; above this the oldest of the address with the most of them goes. */
+export const MAX_PENDING = 256;
+/** Connections let in at the same time. */
+export const MAX_SESSIONS = 64;
+/** The first wrong token of an address is answered after this (ms), each further one after twice as long, up to the second. */
+export const WRONG_TOKEN_MS = 500;
+export const LONGEST_WRONG_TOKEN_MS = 8_000;
+/** Addresses whose wrong tokens are remembered. */
+export const MAX_SUSPECTS = 1024;
+/** Largest file of a certificate or key. */
+export const MAX_CERTIFICATE_BYTES = 256 << 10;
+/** Most clients that a server knows. */
+export const MAX_CLIENTS = 1000;
+/** Longest text of an invitation, or of a file that holds one. */
+export const MAX_INVITATION_BYTES = 1024;
+/** Most memory that the steps of one commit may take, about. */
+export const MAX_COMMIT_BYTES = 1024 ** 3;
+/** Problems of one commit that a server's log names. */
+export const MAX_NAMED_PROBLEMS = 100;
+/** What a buffer on its way counts besides its bytes, so that many tiny ones fill a window too. */
+export const BUFFER_BYTES = 256;
+/** Most chunks of one file: 1 TiB in the coarsest class. */
+export const MAX_CHUNKS = 1 << 22;
+/** Answers are sent once they are so long, so that many small requests do not gather large ones. */
+export const ANSWER_BYTES = 1 << 20;
+/** Most names of users and groups that a client may tell. */
+export const MAX_ACCOUNTS = 1 << 16;
+/** Most entries of one directory that a client believes a server. */
+export const MAX_LISTED = 1 << 22;

@@ -1,11 +1,13 @@
 // The command line: args -> taken apart (core/arguments.ts) -> values checked one by one -> Command. Pure: reads no file, no
 // environment.
 
-import { type Address, parseAddress, parseServer, wrong } from "./address.ts";
+import { type Address, parseAddress, wrong } from "./address.ts";
 import { type Arguments, asksFor, closest, readArguments, valueOf } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 import { type CommandName, COMMANDS } from "./flags.ts";
+import type { Access } from "./grant.ts";
 import { helpOf, OVERVIEW } from "./help.ts";
+import { parseServer, type ServerChoice } from "./invitation.ts";
 import { MAX_AVERAGE, MIN_AVERAGE } from "./limits.ts";
 import { parseWhen, type When } from "./when.ts";
 
@@ -32,8 +34,14 @@ export interface ServerOptions {
   readonly historyDays: number;
   /** At most how many bytes of them are kept; undefined = as the mirror's size has it. */
   readonly historyBytes?: number;
-  /** The user knows that the interface is not protected. */
+  /** Neither TLS nor a token, whatever the interface is. */
   readonly insecure: boolean;
+  /** A token on the loopback too. */
+  readonly token: boolean;
+  /** Files of an own certificate and its key. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
+  /** Where clients find the server; port 0 = the one that it listens on. */
+  readonly address?: Address;
   readonly output: OutputOptions;
   /** Folder for private state, instead of the user's state folder. */
   readonly state?: string;
@@ -47,7 +55,10 @@ export type MaxDelete = { readonly entries: number } | { readonly percent: numbe
 export interface ClientOptions {
   /** The source, as given: not resolved, not looked at. */
   readonly dir: string;
-  readonly server: Address;
+  /** Undefined where it was not said. */
+  readonly server?: ServerChoice;
+  /** A file that holds a token or an invitation. */
+  readonly tokenFile?: string;
   /** Shortest time between two versions of one file that are sent, in ms; undefined = adaptive. */
   readonly updatemaxMs?: number;
   /** Ends when the mirror is up to date. Set by --dry-run too. */
@@ -93,6 +104,25 @@ export interface RestoreOptions extends HistoryOptions {
   readonly to?: string;
 }
 
+/** What the commands about clients of a server are told. */
+export interface DoorOptions {
+  /** The mirror, as given. */
+  readonly dir: string;
+  readonly json: boolean;
+  /** Folder for private state, instead of the user's state folder. */
+  readonly state?: string;
+}
+
+/** Options of `dirsync invite`. */
+export interface InviteOptions extends DoorOptions {
+  readonly name?: string;
+  readonly access: Access;
+  readonly quotaBytes?: number;
+  readonly expiresDays?: number;
+  /** Where clients find the server; port 0 = the one that it listens on. */
+  readonly address?: Address;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "server"; readonly options: ServerOptions }
@@ -100,6 +130,9 @@ export type Command =
   | { readonly command: "approve"; readonly options: ApproveOptions }
   | { readonly command: "history"; readonly options: HistoryOptions }
   | { readonly command: "restore"; readonly options: RestoreOptions }
+  | { readonly command: "invite"; readonly options: InviteOptions }
+  | { readonly command: "clients"; readonly options: DoorOptions }
+  | { readonly command: "revoke"; readonly options: DoorOptions & { readonly name: string } }
   | { readonly command: "help"; readonly text: string }
   | { readonly command: "version" };
 
@@ -111,6 +144,10 @@ const MAX_HISTORY_DAYS = 36_500;
 const MIN_RATE = 8 << 10;
 /** Longest --updatemax (s): a day. */
 const MAX_UPDATEMAX_S = 86_400;
+/** Longest --expires (days): ten years. */
+const MAX_EXPIRES_DAYS = 3650;
+/** Names of clients: short, visible, safe in a shell and a log. */
+const CLIENT_NAME = /^[\p{L}\p{N}][\p{L}\p{N}\p{M}._@-]{0,63}$/u;
 
 /**
  * Reads a command line (without the program's name).
@@ -142,6 +179,12 @@ export function parseCommandLine(args: readonly string[]): Command {
       return { command: first, options: { path: operandOf(given) ?? ".", json: given.values.has("json") } };
     case "restore":
       return { command: first, options: restoreOptions(given) };
+    case "invite":
+      return { command: first, options: inviteOptions(given) };
+    case "clients":
+      return { command: first, options: doorOptions(given) };
+    case "revoke":
+      return { command: first, options: revokeOptions(given) };
   }
 }
 
@@ -172,13 +215,26 @@ function unknownCommand(text: string): UsageError {
 
 function serverOptions(given: Arguments): ServerOptions {
   const blocksize = valueOf(given, "blocksize"), historySize = valueOf(given, "history-size");
+  const cert = valueOf(given, "cert"), key = valueOf(given, "key");
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError(`Options "--cert" and "--key" belong together; give both`);
+  }
+  const insecure = given.values.has("insecure");
+  for (const protection of ["token", "cert"]) {
+    if (insecure && given.values.has(protection)) {
+      throw new UsageError(`Options "--insecure" and "--${protection}" exclude each other; choose one`);
+    }
+  }
   return {
     dir: operandOf(given) ?? DEFAULT_DIR,
     ...parseAddress("--interface", valueOf(given, "interface")!, { freePort: true }),
     ...(blocksize !== undefined && { blocksize: parseBlocksize(blocksize) }),
     historyDays: parseHistory(valueOf(given, "history")!),
     ...(historySize !== undefined && { historyBytes: parseHistorySize(historySize) }),
-    insecure: given.values.has("insecure"),
+    insecure,
+    token: given.values.has("token"),
+    ...(cert !== undefined && { certificate: { cert, key: key! } }),
+    ...addressOption(given),
     ...commonOptions(given),
   };
 }
@@ -197,11 +253,13 @@ function sourceOf(given: Arguments): string {
 
 function clientOptions(given: Arguments): ClientOptions {
   const dir = sourceOf(given);
+  const server = given.values.get("server")?.[0], tokenFile = valueOf(given, "token-file");
   const updatemax = valueOf(given, "updatemax"), bwlimit = valueOf(given, "bwlimit");
   const dryRun = given.values.has("dry-run");
   return {
     dir,
-    server: parseServer(valueOf(given, "server")!),
+    ...(server !== undefined && { server: parseServer(server) }),
+    ...(tokenFile !== undefined && { tokenFile }),
     ...(updatemax !== undefined && { updatemaxMs: parseUpdatemax(updatemax) }),
     once: dryRun || given.values.has("once"),
     dryRun,
@@ -236,6 +294,66 @@ function commonOptions(given: Arguments): Pick<ServerOptions, "output" | "state"
     ...(state !== undefined && { state }),
     fsync: !given.values.has("no-fsync"),
   };
+}
+
+function inviteOptions(given: Arguments): InviteOptions {
+  const { values } = given;
+  const limits = (["no-delete", "add-only", "read-only"] as const).filter((limit) => values.has(limit));
+  if (limits.length > 1) {
+    throw new UsageError(`Options "--${limits[0]}" and "--${limits[1]}" exclude each other; choose one`);
+  }
+  const name = valueOf(given, "name"), quota = valueOf(given, "quota"), expires = valueOf(given, "expires");
+  return {
+    ...doorOptions(given),
+    ...addressOption(given),
+    access: limits[0] ?? "full",
+    ...(name !== undefined && { name: parseClientName("--name", name) }),
+    ...(quota !== undefined && { quotaBytes: parseQuota(quota) }),
+    ...(expires !== undefined && { expiresDays: parseExpires(expires) }),
+  };
+}
+
+function doorOptions(given: Arguments): DoorOptions {
+  const state = valueOf(given, "state");
+  return {
+    dir: operandOf(given) ?? DEFAULT_DIR,
+    json: given.values.has("json"),
+    ...(state !== undefined && { state }),
+  };
+}
+
+function revokeOptions(given: Arguments): DoorOptions & { name: string } {
+  const [name, ...operands] = given.operands;
+  if (name === undefined) {
+    throw new UsageError("Which client? Write dirsync revoke NAME [DIR]; dirsync clients lists them");
+  }
+  return { ...doorOptions({ ...given, operands }), name: parseClientName("NAME", name) };
+}
+
+function addressOption(given: Arguments): { address?: Address } {
+  const address = valueOf(given, "address");
+  return address === undefined ? {} : { address: parseAddress("--address", address, { defaultPort: 0 }) };
+}
+
+function parseClientName(option: string, name: string): string {
+  if (CLIENT_NAME.test(name)) return name;
+  throw wrong(option, name, "write 1 to 64 letters, digits, dots, hyphens, _ or @, with a letter or digit first");
+}
+
+function parseQuota(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || !Number.isSafeInteger(Math.ceil(bytes)) || bytes < 1) {
+    throw wrong("--quota", text, "it must be a number of bytes, 500M or 10G for example");
+  }
+  return Math.ceil(bytes);
+}
+
+function parseExpires(text: string): number {
+  const days = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(days > 0 && days <= MAX_EXPIRES_DAYS)) {
+    throw wrong("--expires", text, `it must be a number of days up to ${MAX_EXPIRES_DAYS}, 30 for example`);
+  }
+  return days;
 }
 
 /** The one directory. */

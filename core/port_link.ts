@@ -1,7 +1,7 @@
 // A Link over a MessagePort: between the main thread, which holds the socket, and the Worker, where the engine runs.
 
 import { DisconnectedError } from "./errors.ts";
-import { LINK_WINDOW_BYTES } from "./limits.ts";
+import { BUFFER_BYTES, LINK_WINDOW_BYTES } from "./limits.ts";
 import { Inbox, type Link, Window } from "./link.ts";
 
 /** What goes through the port: bytes, how many bytes the other side has taken, or null for the end (undefined arrives as null). */
@@ -35,7 +35,7 @@ export function portLink(port: MessagePort): Link {
       const answered = saidEnd;
       end();
       if (answered) port.close();
-    } else if (typeof data === "number") window.release(data);
+    } else if (typeof data === "number") window.release(data + BUFFER_BYTES);
     else inbox.push(data);
   };
   return {
@@ -43,7 +43,7 @@ export function portLink(port: MessagePort): Link {
       if (saidEnd) return Promise.reject(new DisconnectedError("The connection is closed"));
       const length = bytes.length;
       port.postMessage(bytes, [bytes.buffer]);
-      return window.add(length);
+      return window.add(length + BUFFER_BYTES);
     },
     receive: () => inbox.take(),
     close: end,

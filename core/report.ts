@@ -3,6 +3,7 @@
 // events -> lines. Lines of the text mode go to stdout, what is wrong goes to stderr; on a terminal one more line, the
 // status, stays below them and is rewritten in place. No text that came from elsewhere gets out unescaped.
 
+import { clientText, invitationText, listeningLines, openWarning } from "./access_text.ts";
 import type { Clock } from "./clock.ts";
 import type { ChangeKind, Emit, Held, HeldReason, Release, SyncEvent } from "./events.ts";
 import type { OutputOptions } from "./options.ts";
@@ -155,8 +156,14 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
       case "listening":
         here = false;
         for (const line of listeningLines(event)) say(line);
-        if (!event.loopback) complain(openWarning(event));
+        if (!event.loopback && !event.tls) complain(openWarning(event));
         return;
+      case "invitation":
+        return write(invitationText(event, clock.now()));
+      case "client":
+        return write(clientText(event, clock.now()));
+      case "revoked":
+        return say(`"${escapeText(event.name)}" may not connect any more`);
       case "mirroring":
         return say(`mirroring ${escapeText(event.dir)} to ${escapeText(event.server)}`);
       case "waiting":
@@ -224,28 +231,6 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
     }
   }
   return { emit, close: endProgress };
-}
-
-/** What the server says when it is ready. */
-function listeningLines(event: Extract<SyncEvent, { event: "listening" }>): string[] {
-  const address = escapeText(event.address);
-  const lines = [`the mirror is in ${escapeText(event.dir)}`];
-  if (!event.loopback) return [...lines, `listening on ${address}`];
-  return [
-    ...lines,
-    `listening on ${address}, which only this machine can reach`,
-    `from afar: ssh -N -L 5000:${address} THIS_HOST, then dirsync client DIR`,
-  ];
-}
-
-/** Said on stderr when anyone may connect. */
-function openWarning({ address, insecure }: Extract<SyncEvent, { event: "listening" }>): string {
-  const shown = escapeText(address);
-  return insecure
-    ? `warning: ${shown} is open (--insecure): anyone who can reach it can read and change the mirror`
-    : `warning: nothing protects ${shown}: anyone who can reach it can read and change the mirror.\n` +
-      "  Safer: leave out --interface and let clients come through ssh.\n" +
-      "  In a network that you trust: --insecure says that you know.";
 }
 
 const RELEASED: Record<Release, string> = {

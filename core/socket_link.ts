@@ -3,18 +3,18 @@
 import type { Socket } from "node:net";
 import { DisconnectedError } from "./errors.ts";
 import { Inbox, type Link, Window } from "./link.ts";
-import { LINK_WINDOW_BYTES } from "./limits.ts";
+import { BUFFER_BYTES, LINK_WINDOW_BYTES } from "./limits.ts";
 
 /** Takes the socket over; `head` is what arrived behind the handshake already. */
 export function socketLink(socket: Socket, head: Uint8Array): Link {
   const window = new Window();
   let waiting = 0;
   const inbox = new Inbox((bytes) => {
-    waiting -= bytes;
+    waiting -= bytes + BUFFER_BYTES;
     if (waiting <= LINK_WINDOW_BYTES / 2 && socket.isPaused()) socket.resume();
   });
   const receive = (bytes: Uint8Array) => {
-    waiting += bytes.length;
+    waiting += bytes.length + BUFFER_BYTES;
     inbox.push(bytes);
     if (waiting > LINK_WINDOW_BYTES) socket.pause();
   };

@@ -1,4 +1,4 @@
-// Where a client keeps its private state: in the user's state folder, never in the source.
+// Where private state is kept: in the user's state folder, never in the source, and of a server only what is not the mirror's.
 
 import { createHash } from "node:crypto";
 
@@ -24,4 +24,17 @@ export function stateFolderOf(wanted: string | undefined): string {
 /** The folder of one source within it. */
 export function sourceFolder(folder: string, source: string): string {
   return `${folder}/${createHash("sha256").update(source).digest("hex").slice(0, 16)}`;
+}
+
+/** The folder of the server of one mirror within it. */
+export function mirrorFolder(folder: string, mirror: string): string {
+  // No source has such a path.
+  return sourceFolder(folder, `server:${mirror}`);
+}
+
+/** The folder for all of dirsync's state on this machine, made if it is not there. @returns Its real path. */
+export function openState(wanted: string | undefined): string {
+  const top = stateFolderOf(wanted);
+  Deno.mkdirSync(top, { recursive: true, mode: 0o700 });
+  return Deno.realPathSync(top);
 }

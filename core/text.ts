@@ -44,6 +44,19 @@ export function escapeJson(json: string): string {
   return json.replace(EVERY_UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/**
+ * The same without what may be a secret in it: tokens, and all of an invitation behind its host.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(withoutSecrets("Cannot use dirsync://nas:5000/abc/def: why"), "Cannot use dirsync://nas:5000/...: why");
+ * ```
+ */
+export function withoutSecrets(text: string): string {
+  return text.replace(/(dirsync:\/\/[^\s/"]*\/)[\w/-]+/gi, "$1...").replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, "...");
+}
+
 /** A number with its thousands apart: "1,234". For whole numbers. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -31,6 +31,8 @@ export const PROTOCOL = 4;
 export const UPGRADE_PROTOCOL = "dirsync";
 /** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
 const MAX_SAMPLE_LENGTH = 1000;
+/** What a server that is known by its fingerprint calls itself in TLS, wherever it is. */
+export const SERVER_NAME = "dirsync.internal";
 /** Where it asks. */
 export const UPGRADE_PATH = "/dirsync";
 

@@ -99,6 +99,12 @@ export class Commit {
     }
   }
 
+  /** Does not carry out a step, for this reason. */
+  deny(step: IndexedStep, reason: string): void {
+    if (step.op === "file") discard(this.#fs, step);
+    this.problems.push({ path: this.#pathOf(step), message: `on the server: ${reason}` });
+  }
+
   /** Gives directories that were touched their metadata, and with `fsync` makes their names durable, and the history. */
   finish(fsync: boolean): void {
     let isSynced: boolean;

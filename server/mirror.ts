@@ -23,6 +23,7 @@ import { PRIVATE_DIR, SLOT_DIR, STAGE_DIR } from "./places.ts";
 import { clearStage, emptySlots, redo, syncPlaces } from "./recover.ts";
 import { budgetOf, makeRoom, thin, type ThinDeps } from "./thin.ts";
 import { formatCount } from "../core/text.ts";
+import type { Rules } from "./rules.ts";
 
 /** The mirror's world. */
 export interface MirrorDeps {
@@ -187,22 +188,33 @@ export class Mirror implements Disposable {
   /**
    * Carries steps out; on return those that succeeded are durable.
    * @param wrong Files that were found to be other than the index says: they are read anew.
+   * @param rules What the client may do, unless it may do everything.
    * @returns What was changed, and the paths that failed.
    */
   async commit(
     steps: readonly IndexedStep[],
     wrong: ReadonlySet<RelPath>,
     waiting: () => Promise<void>,
+    rules?: Rules,
   ): Promise<{ changes: Change[]; problems: Problem[] }> {
     const { fs, fsync } = this.#deps;
     const { index } = this;
     const moment = this.#history.begin(index);
     const commit = new Commit(fs, index, this.metadata, this.#parked, moment);
     const journaled = steps.map((step) => journalStep(fs, index, this.#parked, step));
-    writeJournal(fs, { stamp: moment.stamp, steps: journaled.map(({ recipe: _, ...step }) => step) }, fsync);
+    rules?.begin();
+    const sure = rules ? journaled.filter((step) => rules.isHarmless(step)) : journaled;
+    writeJournal(fs, { stamp: moment.stamp, steps: sure.map(({ recipe: _, ...step }) => step) }, fsync);
     index.begin();
     try {
-      for (const step of journaled) commit.run(step);
+      for (const step of journaled) {
+        const denial = rules?.denialOf(step);
+        if (!denial) commit.run(step);
+        else {
+          commit.deny(step, denial.message);
+          if (denial.instead) commit.run(denial.instead);
+        }
+      }
       commit.finish(fsync);
       for (const path of wrong) {
         const node = index.find(path);

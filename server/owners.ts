@@ -1,7 +1,9 @@
 // Which user and group of this machine an owner of the source is: by name where both know one, else by number.
 
 import type { Accounts } from "../core/accounts.ts";
+import { ProtocolError } from "../core/errors.ts";
 import { NO_ID } from "../core/fs.ts";
+import { MAX_ACCOUNTS } from "../core/limits.ts";
 import type { AccountName } from "../core/wire.ts";
 
 /** Owners as one client means them. */
@@ -18,6 +20,7 @@ export class Owners {
   learn(users: readonly AccountName[], groups: readonly AccountName[]): void {
     for (const { id, name } of users) this.#users.set(id, this.#accounts.userId(name) ?? id);
     for (const { id, name } of groups) this.#groups.set(id, this.#accounts.groupId(name) ?? id);
+    if (this.#users.size + this.#groups.size > MAX_ACCOUNTS) throw new ProtocolError("Too many users and groups");
   }
 
   /** Forgets what a client said. */

@@ -1,15 +1,17 @@
-// `dirsync server`: the main thread. It holds the one port; every connection that asks for the protocol goes to the Worker.
+// `dirsync server`: the main thread. It holds the one port and who may come in; every connection that was let in goes to the
+// Worker.
 
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
 import { formatAddress, isLoopback } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
+import type { Grant } from "../core/grant.ts";
 import { EngineHost } from "../core/host.ts";
 import type { ServerOptions } from "../core/options.ts";
-import { socketLink } from "../core/socket_link.ts";
-import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { openAccess, tellWay } from "./access.ts";
+import { type Clients, isExpired } from "./clients.ts";
+import { Door } from "./door.ts";
+import { Port } from "./port.ts";
 import type { ServerStart } from "./worker.ts";
 
 /** What a server is given by main.ts. */
@@ -19,103 +21,78 @@ export interface ServerDeps {
   readonly signal: AbortSignal;
 }
 
+/** A client that is not to be here any more is cut off within this (ms). */
+const REVOKE_MS = 500;
+/** When a client was here last is noted this often (ms). */
+const NOTE_MS = 60_000;
+
 /**
  * Runs a server until `signal` is aborted.
  * @returns The exit status.
  * @throws {FatalError} If it cannot start.
  */
-export async function runServer(options: ServerOptions, { emit, signal }: ServerDeps): Promise<number> {
+export async function runServer(options: ServerOptions, { emit, clock, signal }: ServerDeps): Promise<number> {
   const dir = makeDirectory(options.dir);
+  const { host: hostname, output } = options;
+  const access = await openAccess(options, dir, clock.now());
   const start: ServerStart = {
     dir,
     name: `${Deno.hostname()}:${dir}`,
     average: options.blocksize ?? 0,
     fsync: options.fsync,
     history: { days: options.historyDays, bytes: options.historyBytes },
-    everyChange: options.output.json || options.output.verbose,
+    everyChange: output.json || output.verbose,
   };
-  const host = new EngineHost<ServerStart, never, never>(new URL("./worker.ts", import.meta.url), start, emit);
-  const sockets = new Set<Socket>();
+  const host = new EngineHost<ServerStart, never, never, Grant | undefined>(
+    new URL("./worker.ts", import.meta.url),
+    start,
+    emit,
+  );
+  const over = new AbortController();
+  const ending = AbortSignal.any([signal, over.signal]);
   try {
-    const server = createServer((request, response) => {
-      const status = request.url === UPGRADE_PATH ? 426 : 404;
-      response.writeHead(status, { "content-type": "text/plain" });
-      response.end(
-        `This is a dirsync server; mirror a directory to it with: dirsync client DIR -s ${
-          request.headers.host ?? "HOST"
-        }\n`,
-      );
+    const loopback = isLoopback(hostname), { clients, identity } = access;
+    const door = new Door({ clients, loopback, clock, emit, signal: ending });
+    const port = new Port(door, identity, (link, client) => {
+      if (client) clients!.used(client.id, clock.now());
+      host.link(link, client);
     });
-    server.on("connection", (socket: Socket) => {
-      sockets.add(socket);
-      socket.on("close", () => sockets.delete(socket));
-    });
-    server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
-      const refused = refusalOf(request);
-      if (refused) return socket.end(`HTTP/1.1 ${refused} ${STATUS_CODES[refused]}\r\nConnection: close\r\n\r\n`);
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`);
-      host.link(socketLink(socket, head));
-    });
-    const port = await listen(server, options.host, options.port);
-    const { host: hostname, insecure } = options;
-    emit({
-      event: "listening",
-      dir,
-      address: formatAddress({ host: hostname, port }),
-      loopback: isLoopback(hostname),
-      insecure,
-    });
+    const address = { host: hostname, port: await port.listen(hostname, options.port) };
+    const protection = { tls: identity !== undefined, token: clients !== undefined };
+    emit({ event: "listening", dir, address: formatAddress(address), loopback, ...protection });
+    tellWay(access, options, address.port, emit, clock.now());
+    if (clients) keepOut(clients, port, clock, ending);
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve());
     });
     await Promise.race([stopped, host.done]);
-    server.close();
+    port.stop();
     host.stop();
     const status = await host.done;
-    for (const socket of sockets) socket.destroy();
+    port.close();
     return status;
   } finally {
+    over.abort();
+    access.clients?.[Symbol.dispose]();
     host.terminate();
   }
 }
 
-/** The status with which a request for the protocol is turned away, if it is. */
-function refusalOf({ url, headers }: IncomingMessage): number | undefined {
-  // Only web pages send an Origin, and no web page has business here.
-  if (headers.origin !== undefined) return 403;
-  if (url !== UPGRADE_PATH || headers.upgrade?.toLowerCase() !== UPGRADE_PROTOCOL) return 400;
-  return undefined;
-}
-
-/** @returns The port, which is the wanted one unless that was 0. */
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: Error & { code?: string }) => {
-      const where = formatAddress({ host, port });
-      reject(new FatalError(`Cannot listen on ${where}: ${listenReason(error)}`, { cause: error }));
-    });
-    // One well-known address for "localhost", or client and server might choose different ones.
-    server.listen(
-      port,
-      host === "localhost" ? "127.0.0.1" : host,
-      () => resolve((server.address() as { port: number }).port),
-    );
-  });
-}
-
-function listenReason(error: Error & { code?: string }): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return "another program listens there; choose another port with --interface HOST:PORT";
-    case "EADDRNOTAVAIL":
-    case "EINVAL": // so Deno calls it
-    case "ENOTFOUND":
-      return "this machine has no such address; choose one with --interface HOST:PORT";
-    case "EACCES":
-      return "this port is reserved; choose one above 1023 with --interface HOST:PORT";
-    default:
-      return error.message;
+/** Ends the connections of clients that are not to be here any more, and notes of the others that they are here. */
+async function keepOut(clients: Clients, port: Port, clock: Clock, signal: AbortSignal): Promise<void> {
+  let noted = clock.now();
+  for (;;) {
+    await clock.sleep(REVOKE_MS, signal);
+    if (signal.aborted) return;
+    const now = clock.now();
+    const isToNote = now - noted >= NOTE_MS;
+    if (isToNote) noted = now;
+    for (const { client, cut } of port.sessions()) {
+      const known = clients.get(client.id);
+      if (!known || isExpired(known, now)) cut();
+      else if (isToNote) clients.used(client.id, now);
+    }
   }
 }
 

@@ -8,8 +8,16 @@ import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolErro
 import { type Emit, tellChanges } from "../core/events.ts";
 import { SOURCE_ID, SOURCE_NAME } from "../core/facts.ts";
 import { NO_ID } from "../core/fs.ts";
-import { MAX_STEPS, PEER_SILENCE_MS } from "../core/limits.ts";
+import {
+  ANSWER_BYTES,
+  HELLO_MS,
+  MAX_COMMIT_BYTES,
+  MAX_NAMED_PROBLEMS,
+  MAX_STEPS,
+  PEER_SILENCE_MS,
+} from "../core/limits.ts";
 import { FrameReader } from "../core/frame_reader.ts";
+import type { Grant } from "../core/grant.ts";
 import type { Link } from "../core/link.ts";
 import { canPack, PACKING, unpack } from "../core/pack.ts";
 import { encodePrints } from "../core/patch.ts";
@@ -24,11 +32,13 @@ import {
   type ServerMessage,
   writeMessage,
 } from "../core/wire.ts";
+import { formatAmount } from "../core/text.ts";
 import { decodeXattrs } from "../core/xattrs.ts";
 import { byName } from "../core/tree_index.ts";
 import type { IndexedStep } from "./commit.ts";
 import { Hunger } from "./hunger.ts";
 import type { Mirror } from "./mirror.ts";
+import { Rules } from "./rules.ts";
 import { type NotStaged, Stage, type Staged } from "./stage.ts";
 
 /** What a session works with. */
@@ -44,12 +54,12 @@ export interface SessionDeps {
   readonly fsync: boolean;
   /** Tell every change by name, however many there are. */
   readonly everyChange: boolean;
+  /** What the client may do; everything where nobody is asked who they are. */
+  readonly grant: Grant | undefined;
 }
 
 /** What a dry run may send. */
 const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping", "packed"]);
-/** How long a client may take to introduce itself (ms). */
-const HELLO_MS = 10_000;
 /** In the place of a directory that is not there. */
 const NO_DIR: DirEntry = { kind: "dir", mode: 0, mtimeNs: 0n, uid: NO_ID, gid: NO_ID, xattrs: "", link: 0 };
 /** Entries in one part of a listing. */
@@ -79,7 +89,7 @@ export async function serve(link: Link, deps: SessionDeps): Promise<void> {
     } else deps.emit({ event: "warning", message: `a client's session ended: ${stack}` });
   } finally {
     deps.signal.removeEventListener("abort", abort);
-    session.close();
+    await session.close();
     link.close();
   }
 }
@@ -92,8 +102,11 @@ class Session {
   readonly #ended = new AbortController();
   readonly #hunger: Hunger;
   #stage: Stage | undefined;
+  #rules: Rules | undefined;
   #steps: IndexedStep[] = [];
   #problems: Problem[] = [];
+  /** Memory that the steps take, about (bytes). */
+  #weight = 0;
   /** Paths whose problems people were told of. */
   readonly #told = new Set<string>();
   #peer: string | undefined;
@@ -115,21 +128,27 @@ class Session {
     this.#watchSilence();
     const hello = await this.#first();
     if (!hello) return;
-    const { mirror, emit, fsync, name, average } = this.#deps;
+    const { mirror, emit, fsync, name, average, grant } = this.#deps;
     if (!hello.dryRun) {
+      if (grant?.access === "read-only") {
+        return await this.refuse("this client may only compare: use --dry-run, or another invitation", false);
+      }
       if (mirror.pusher !== undefined) {
         return await this.refuse(`another client pushes to this mirror: ${mirror.pusher}`, true);
       }
       this.#release = mirror.claim(hello.source);
-      this.#peer = hello.source;
-      emit({ event: "connected", peer: hello.source });
+      this.#peer = grant ? `${hello.source} (as ${grant.name})` : hello.source;
+      emit({ event: "connected", peer: this.#peer });
     }
     await mirror.open(!hello.dryRun, () => this.#waiting());
+    const rules = this.#rules = grant && new Rules(grant, mirror.index);
+    const refusalOf = (path: RelPath, size: number) => rules?.refusalOf(path, size);
     this.#stage = new Stage(mirror.fs, mirror.index, mirror.metadata, {
       fsync,
       name: mirror.newId(),
       makeRoom: (bytes) => mirror.makeRoom(bytes),
       leftovers: mirror.leftovers,
+      refusalOf,
     });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks() || mirror.leftovers.any;
@@ -143,6 +162,7 @@ class Session {
       for (let frame = this.#frames.take(); frame; frame = this.#frames.take()) {
         const work = this.#handle(readClientMessage(frame), hello);
         if (work) await work;
+        if (this.#out.length >= ANSWER_BYTES) await this.#flush();
       }
       await this.#flush();
     } while (await this.#fill());
@@ -160,10 +180,26 @@ class Session {
     this.#peer = undefined;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#ended.abort();
     this.#stage?.leave();
+    await this.#bringBack();
     this.#release?.();
+  }
+
+  /** Brings back what a client that may not remove anything has left between two places. Never throws. */
+  async #bringBack(): Promise<void> {
+    const { mirror, emit, signal } = this.#deps;
+    const steps = this.#rules?.leftovers() ?? [];
+    if (steps.length === 0) return;
+    try {
+      const { problems } = await mirror.commit(steps, new Set(), () => Promise.resolve());
+      for (const problem of problems) emit({ event: "problem", ...problem });
+    } catch (error) {
+      if (!signal.aborted) {
+        emit({ event: "warning", message: `what a client left could not be brought back: ${reasonOf(error)}` });
+      }
+    }
   }
 
   async #first(): Promise<ClientMessage & { type: "hello" } | undefined> {
@@ -282,6 +318,8 @@ class Session {
 
   #add(step: IndexedStep): void {
     if (this.#steps.length >= MAX_STEPS) throw new ProtocolError("A commit has too many steps");
+    this.#weight += weightOf(step);
+    if (this.#weight > MAX_COMMIT_BYTES) throw new ProtocolError("A commit is too large");
     this.#steps.push(step);
   }
 
@@ -292,18 +330,21 @@ class Session {
     stage.sync();
     this.#steps = [];
     this.#problems = [];
-    const { changes, problems } = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting());
+    this.#weight = 0;
+    const { changes, problems } = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting(), this.#rules);
     stage.wrong.clear();
     this.#answer({ type: "committed", problems: [...staged, ...problems] });
     tellChanges(changes, emit, everyChange);
     for (const { path } of changes) if (this.#told.delete(path)) emit({ event: "solved", path });
-    for (const problem of problems) {
-      this.#told.add(problem.path);
+    for (const problem of problems.slice(0, MAX_NAMED_PROBLEMS)) {
+      if (this.#told.size < MAX_STEPS) this.#told.add(problem.path);
       emit({ event: "problem", ...problem });
     }
+    const more = problems.length - MAX_NAMED_PROBLEMS;
+    if (more > 0) emit({ event: "warning", message: `${formatAmount(more, "more path")} could not be changed` });
   }
 
-  #list(path: RelPath): void {
+  async #list(path: RelPath): Promise<void> {
     const { index } = this.#deps.mirror;
     const node = index.find(path);
     const dir = node?.entry.kind === "dir" ? node.entry : NO_DIR;
@@ -316,6 +357,7 @@ class Session {
     do {
       const part = entries.splice(0, LISTING_PART);
       this.#answer({ type: "listing", dir, more: entries.length > 0, entries: part });
+      if (entries.length > 0) await this.#flush();
     } while (entries.length > 0);
   }
 
@@ -366,4 +408,10 @@ class Session {
       if (signal.aborted) return;
     }
   }
+}
+
+/** Memory that a step takes, about: its texts, and of a file each chunk. */
+function weightOf(step: IndexedStep): number {
+  const paths = "from" in step ? step.from.length + step.to.length : "path" in step ? step.path.length : 0;
+  return 500 + 2 * paths + (step.recipe ? step.recipe.lengths.length * 150 : 0);
 }

@@ -4,7 +4,7 @@
 
 import { ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import type { FileSystem, WritableFile } from "../core/fs.ts";
-import { MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
+import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
@@ -63,6 +63,19 @@ const HOLE_BYTES = 4096;
 /** Up to so many files a commit are made durable one by one. */
 const FEW_FILES = 8;
 
+/** How files are staged. */
+export interface StageOptions {
+  /** Whether what is staged must be on the disk when `sync` returns. */
+  readonly fsync: boolean;
+  /**
+   * No other stage's, ever: a power cut may bring back an old journal, which must not find other files under the names that it
+   * knows.
+   */
+  readonly name: string;
+  /** Why a file of so many bytes may not be staged, if it may not. */
+  readonly refusalOf?: (path: RelPath, size: number) => string | undefined;
+}
+
 /** Puts files together, one after the other. */
 export class Stage {
   readonly #fs: FileSystem;
@@ -72,6 +85,7 @@ export class Stage {
   readonly #fsync: boolean;
   readonly #name: string;
   readonly #makeRoom: (bytes: number) => boolean;
+  readonly #refusalOf: StageOptions["refusalOf"];
   #next = 0;
   /** What every new file here has. */
   #present: Present | undefined;
@@ -82,7 +96,8 @@ export class Stage {
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
 
   constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, options: StageOptions) {
-    const { fsync, name, leftovers, makeRoom } = options;
+    const { fsync, name, leftovers, makeRoom, refusalOf } = options;
+    this.#refusalOf = refusalOf;
     this.#fs = fs;
     this.#leftovers = leftovers;
     this.#holdings = new Holdings(fs, index, leftovers);
@@ -106,6 +121,8 @@ export class Stage {
   begin(begin: Begin): void {
     if (this.#now || this.#failed) throw new ProtocolError("A file begins within another");
     this.#attempt(begin.path, () => {
+      const refusal = this.#refusalOf?.(begin.path, begin.size);
+      if (refusal) throw new ProblemError(refusal);
       const at = joinPath(STAGE_DIR, stagedName(`${this.#name}-${this.#next++}`, begin.average));
       // Nobody else reads it before it has its own mode.
       const file = this.#withRoom(0, () => this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600));
@@ -302,6 +319,7 @@ export class Stage {
   #note(now: Assembly, digest: Digest, length: number): void {
     if (length === 0 || length > 4 * now.begin.average) throw new ProtocolError("A chunk has an impossible length");
     if (now.size + length > now.begin.size) throw new ProtocolError("A file is longer than was said");
+    if (now.lengths.length >= MAX_CHUNKS) throw new ProblemError("it has too many parts");
     now.size += length;
     now.lengths.push(length);
     now.digests.push(digest);

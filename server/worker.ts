@@ -2,6 +2,7 @@
 
 import { systemClock } from "../core/clock.ts";
 import { removeDatabase } from "../core/database.ts";
+import type { Grant } from "../core/grant.ts";
 import { type EngineSide, runEngine } from "../core/host.ts";
 import { describeFs, openAccounts, openFs } from "../core/open_fs.ts";
 import { INDEX_FILE } from "../core/path.ts";
@@ -25,8 +26,11 @@ export interface ServerStart {
   readonly everyChange: boolean;
 }
 
-runEngine<ServerStart, never, never>(
-  async ({ dir, name, average, fsync, history, everyChange }, side: EngineSide<never, never>) => {
+runEngine<ServerStart, never, never, Grant | undefined>(
+  async (
+    { dir, name, average, fsync, history, everyChange },
+    side: EngineSide<never, never, Grant | undefined>,
+  ) => {
     const { emit, signal } = side;
     // Modes are set as the source has them, whatever this process was started with.
     if (Deno.build.os !== "windows") Deno.umask(0o022);
@@ -55,8 +59,8 @@ runEngine<ServerStart, never, never>(
     });
     mirror.recover();
     const sessions = new Set<Promise<void>>();
-    side.onLink = (link) => {
-      const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange });
+    side.onLink = (link, grant) => {
+      const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange, grant });
       sessions.add(session);
       session.then(() => sessions.delete(session));
     };

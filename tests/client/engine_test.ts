@@ -1,11 +1,11 @@
 // What the engines do over time, both in one process, under a clock that stands still until it is told to go on.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Writer } from "../../core/codec.ts";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { parsePath } from "../../core/path.ts";
-import { type Message, PROTOCOL, readServerMessage, writeMessage } from "../../core/wire.ts";
+import { PROTOCOL, readServerMessage } from "../../core/wire.ts";
+import { converse, frameOf, HELLO } from "../support/messages.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 const FILE = parsePath("file");
@@ -257,39 +257,6 @@ Deno.test("a client whose index is lost reads everything, and sends no content t
   assert(synced!.sent < 300, `${synced!.sent} bytes`);
 });
 
-/** Sends bytes to a server. @returns What it answers, as message types. */
-async function converse(world: World, frames: Uint8Array<ArrayBuffer>[]): Promise<string[]> {
-  const link = await world.dial();
-  for (const frame of frames) await link.send(frame);
-  const answers: string[] = [];
-  const reading = (async () => {
-    for (let bytes = await link.receive(); bytes; bytes = await link.receive()) {
-      for (let at = 0; at < bytes.length;) {
-        const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
-        const message = readServerMessage(bytes.subarray(at + 4, at + 4 + length));
-        answers.push(message.type === "refuse" ? `refuse: ${message.message}` : message.type);
-        at += 4 + length;
-      }
-    }
-  })();
-  await world.clock.until(reading.catch(() => {}));
-  return answers;
-}
-
-function frameOf(...messages: Message[]): Uint8Array<ArrayBuffer> {
-  const out = new Writer();
-  for (const message of messages) writeMessage(out, message);
-  return out.take();
-}
-
-const HELLO: Message & { type: "hello" } = {
-  type: "hello",
-  protocol: PROTOCOL,
-  features: [],
-  source: "evil",
-  sourceId: "x",
-  dryRun: false,
-};
 const NONSENSE: [name: string, frames: () => Uint8Array<ArrayBuffer>[], answer: RegExp][] = [
   ["garbage", () => [Uint8Array.from({ length: 500 }, (_, i) => i * 7 + 200)], /^refuse: A message of/],
   ["no hello", () => [frameOf({ type: "commit" })], /^refuse: The first message must be a hello/],

@@ -34,12 +34,12 @@ Deno.test("parseCommandLine() fills in the defaults", () => {
     port: 5000,
     historyDays: 30,
     insecure: false,
+    token: false,
     output: PLAIN,
     fsync: true,
   });
   assertEquals(client("src"), {
     dir: "src",
-    server: { host: "localhost", port: 5000 },
     once: false,
     xattrs: false,
     numericIds: false,
@@ -57,14 +57,32 @@ Deno.test("parseCommandLine() fills in the defaults", () => {
 
 Deno.test("parseCommandLine() reads every option, before and behind the directory", () => {
   assertEquals(
-    server("-i", "[::1]:7000", "mirror", "-b", "64K", "--insecure", "--json", "--quiet", "--state", "/s", "--no-fsync"),
+    server(
+      "-i",
+      "[::1]:7000",
+      "mirror",
+      "-b",
+      "64K",
+      "--token",
+      "--cert=c",
+      "--key=k",
+      "--json",
+      "--quiet",
+      "--state",
+      "/s",
+      "--no-fsync",
+      "--address=nas:9",
+    ),
     {
       dir: "mirror",
       host: "::1",
       port: 7000,
       blocksize: 65536,
       historyDays: 30,
-      insecure: true,
+      insecure: false,
+      token: true,
+      certificate: { cert: "c", key: "k" },
+      address: { host: "nas", port: 9 },
       output: { json: true, quiet: true, verbose: false },
       state: "/s",
       fsync: false,
@@ -108,6 +126,33 @@ Deno.test("parseCommandLine() keeps directory names as they are", () => {
   }
 });
 
+Deno.test("parseCommandLine() reads who may connect", () => {
+  const full = "-- d".split(" ");
+  assertEquals(parseCommandLine(["invite", ...full]), {
+    command: "invite",
+    options: { dir: "d", json: false, access: "full" },
+  });
+  const args = "--name laptop --add-only --quota 1.5K --expires 0.5 --address nas --state s --json".split(" ");
+  assertEquals(parseCommandLine(["invite", ...args]), {
+    command: "invite",
+    options: {
+      dir: "./Storage",
+      json: true,
+      state: "s",
+      access: "add-only",
+      name: "laptop",
+      quotaBytes: 1536,
+      expiresDays: 0.5,
+      address: { host: "nas", port: 0 },
+    },
+  });
+  assertEquals(parseCommandLine(["clients"]), { command: "clients", options: { dir: "./Storage", json: false } });
+  assertEquals(parseCommandLine(["revoke", "laptop", "d"]), {
+    command: "revoke",
+    options: { dir: "d", json: false, name: "laptop" },
+  });
+});
+
 Deno.test("--dry-run implies --once", () => {
   const { once, dryRun } = client("d", "--dry-run");
   assertEquals([once, dryRun], [true, true]);
@@ -135,8 +180,13 @@ Deno.test("parseCommandLine() reads addresses", () => {
     ["HTTP://nas:5000", "nas", 5000],
     ["http://nas", "nas", 80],
     ["http://[::1]:7/", "::1", 7],
+    ["https://nas/", "nas", 443],
+    ["https://nas:5000", "nas", 5000],
   ];
-  for (const [text, host, port] of urls) assertEquals(client("d", "-s", text).server, { host, port });
+  for (const [text, host, port] of urls) {
+    const trust = { kind: text.startsWith("https") ? "ca" : "plain" } as const;
+    assertEquals(client("d", "-s", text).server, { host, port, trust });
+  }
   assertEquals(server("-i", "localhost:0").port, 0);
   assertEquals(formatAddress({ host: "::1", port: 5 }), "[::1]:5");
   assertEquals(formatAddress({ host: "nas", port: 5 }), "nas:5");
@@ -220,9 +270,23 @@ Deno.test("parseCommandLine() says in one line what is wrong and what to do", ()
     [["client", "d", "-s", "nas:65536"], `the port must be`],
     [["client", "d", "-s", "nas:http"], `the port must be`],
     [["client", "d", "-s", "nas:-1"], `the port must be`],
-    [["client", "d", "-s", "dirsync://x"], `this version does not know invitations yet`],
-    [["client", "d", "-s", "https://nas"], `this version does not know TLS yet`],
-    [["client", "d", "-s", "ftp://nas"], `write HOST:PORT or http://HOST:PORT/`],
+    [["client", "d", "-s", "dirsync://x"], `Cannot use the invitation: it must be the whole line`],
+    [["client", "d", "-s", "ftp://nas"], `write HOST:PORT, https://HOST:PORT/ or the invitation`],
+    [["client", "d", "-s", "https://nas/x"], `write only https://HOST:PORT/`],
+    [["server", "--insecure", "--token"], `exclude each other`],
+    [["server", "--insecure", "--cert", "c", "--key", "k"], `exclude each other`],
+    [["server", "--cert", "c"], `belong together`],
+    [["server", "--key", "k"], `belong together`],
+    [["invite", "--add-only", "--no-delete"], `exclude each other`],
+    [["invite", "--name", "a b"], `Cannot use --name "a b"`],
+    [["invite", "--name=-x"], `Cannot use --name`],
+    [["invite", "--quota", "0"], `Cannot use --quota "0"`],
+    [["invite", "--quota", "lots"], `Cannot use --quota "lots"`],
+    [["invite", "--expires", "0"], `Cannot use --expires "0"`],
+    [["invite", "--expires", "4000"], `Cannot use --expires "4000"`],
+    [["invite", "--once"], `belongs to dirsync client`],
+    [["revoke"], `Which client? Write dirsync revoke NAME`],
+    [["revoke", "a", "b", "c"], `takes one directory`],
     [["client", "d", "-s", "http://nas/path"], `write only http://HOST:PORT/`],
     [["client", "d", "-s", "http://me:pw@nas"], `write only http://HOST:PORT/`],
     [["client", "d", "-s", "http://nas?"], `write only http://HOST:PORT/`],
@@ -323,7 +387,7 @@ Deno.test("the examples of the help are command lines that work", () => {
   const examples = lines.map((line) => /^ {2}dirsync ((?:\S| (?! ))+)/.exec(line)?.[1]).filter((text) =>
     text !== undefined
   );
-  assert(examples.length >= 8);
+  assert(examples.length >= 12);
   for (const example of examples) parseCommandLine(example.replaceAll(/[[\]]/g, "").split(" "));
 });
 

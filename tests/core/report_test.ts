@@ -52,7 +52,8 @@ const LISTENING = {
   dir: "./Storage",
   address: "localhost:5000",
   loopback: true,
-  insecure: false,
+  tls: false,
+  token: false,
 } as const;
 const OPEN = { ...LISTENING, address: "0.0.0.0:5000", loopback: false } as const;
 const SYNCED = {
@@ -219,17 +220,16 @@ Deno.test("listening says who can reach the mirror, and warns when nothing prote
     "from afar: ssh -N -L 5000:localhost:5000 THIS_HOST, then dirsync client DIR\n",
     "",
   ]);
-  const [out, err] = print({}, OPEN);
-  assert(!out.includes("only this machine") && !out.includes("ssh"));
-  assertStringIncludes(
-    err,
-    "warning: nothing protects 0.0.0.0:5000: anyone who can reach it can read and change the mirror",
-  );
-  const [, known] = print({ quiet: true }, { ...OPEN, insecure: true });
-  assertEquals(
-    known,
-    "warning: 0.0.0.0:5000 is open (--insecure): anyone who can reach it can read and change the mirror\n",
-  );
+  const warning =
+    "warning: 0.0.0.0:5000 is open (--insecure): anyone who can reach it can read and change the mirror\n";
+  for (const quiet of [false, true]) {
+    const [out, err] = print({ quiet }, OPEN);
+    assert(!out.includes("only this machine") && !out.includes("ssh"));
+    assertEquals(err, warning);
+  }
+  const [out, err] = print({}, { ...OPEN, tls: true, token: true });
+  assertStringIncludes(out, "listening on 0.0.0.0:5000, for clients that were invited (TLS and a token)\n");
+  assertEquals(err, "");
 });
 
 Deno.test("nothing that came from elsewhere gets out unescaped", () => {
@@ -237,7 +237,9 @@ Deno.test("nothing that came from elsewhere gets out unescaped", () => {
   const events: SyncEvent[] = [
     { ...LISTENING, dir: evil, address: evil },
     { ...OPEN, dir: evil, address: evil },
-    { ...OPEN, dir: evil, address: evil, insecure: true },
+    { event: "invitation", name: evil, access: "full", invitation: "dirsync://nas:5000/x/y" },
+    { event: "client", name: evil, access: "full", created: 0 },
+    { event: "revoked", name: evil },
     { event: "mirroring", dir: evil, server: evil },
     { event: "waiting", server: evil, reason: evil },
     { event: "connected", peer: evil },
@@ -260,7 +262,9 @@ Deno.test("nothing that came from elsewhere gets out unescaped", () => {
       assert(!/[\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]|\p{Surrogate}/u.test(texts.both), event.event);
       const lines = texts.both.trimEnd().split("\n");
       if (json) { for (const line of lines) assertEquals(typeof JSON.parse(line), "object"); }
-      else if (event.event !== "listening") assertEquals(lines.length, event.event === "solved" ? 2 : 1);
+      else if (event.event !== "listening") {
+        assertEquals(lines.length, ["solved", "invitation"].includes(event.event) ? 2 : 1);
+      }
     }
   }
 });

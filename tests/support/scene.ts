@@ -1,6 +1,6 @@
 // A scene for end-to-end tests: a source, a mirror, a state folder, and processes that are ended with it.
 
-import { FROM_SOURCE, type Program, run, Running, startServer } from "./program.ts";
+import { FROM_SOURCE, type Program, run, Running, type StartOptions, startServer } from "./program.ts";
 import { TempDir } from "./temp_dir.ts";
 import { untilEqual } from "./trees.ts";
 
@@ -53,8 +53,8 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Starts a server for the mirror. @returns It and its address. */
-  async server(address = "127.0.0.1:0"): Promise<{ server: Running; address: string }> {
-    const started = await startServer(this.#program, [this.mirror, "-i", address]);
+  async server(address = "127.0.0.1:0", ...args: string[]): Promise<{ server: Running; address: string }> {
+    const started = await startServer(this.#program, [this.mirror, "-i", address, "--state", this.state, ...args]);
     this.#running.push(started.server);
     return started;
   }
@@ -67,6 +67,21 @@ export class Scene implements AsyncDisposable {
     return client;
   }
 
+  /** Starts a server that asks for TLS and a token. @returns It, its port and its first invitation. */
+  async guarded(...args: string[]): Promise<{ server: Running; port: string; invitation: string }> {
+    const { server, address } = await this.server("0.0.0.0:0", "--address", "127.0.0.1", ...args);
+    const { invitation } = await server.event("invitation");
+    return { server, port: address.slice(address.lastIndexOf(":") + 1), invitation };
+  }
+
+  /** Makes an invitation. */
+  async invite(...args: string[]): Promise<string> {
+    const { stdout, stderr } = await this.run("invite", this.mirror, "--state", this.state, "--json", ...args);
+    const event = JSON.parse(stdout.trim() || "{}");
+    if (!event.invitation) throw new Error(`No invitation: ${stdout}${stderr}`);
+    return event.invitation;
+  }
+
   /** Runs `client --once`. @returns Its events and status. */
   async once(address: string, ...args: string[]): Promise<{ client: Running; status: number }> {
     const client = this.client(address, "--once", ...args);
@@ -76,6 +91,11 @@ export class Scene implements AsyncDisposable {
   /** Runs the program to its end without --json. */
   run(...args: string[]): ReturnType<typeof run> {
     return run(this.#program, args, { cwd: this.path });
+  }
+
+  /** The same, started otherwise. */
+  runWith(options: StartOptions, ...args: string[]): ReturnType<typeof run> {
+    return run(this.#program, args, { cwd: this.path, ...options });
   }
 
   /** Waits until the mirror is equal to the source. */

@@ -8,6 +8,7 @@ import { type Accounts, noAccounts } from "../../core/accounts.ts";
 import { DisconnectedError } from "../../core/errors.ts";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
+import type { Grant } from "../../core/grant.ts";
 import { IgnoreRules } from "../../core/ignore.ts";
 import { type Link, pipe, relay } from "../../core/link.ts";
 import { throttled } from "../../core/throttle.ts";
@@ -80,6 +81,8 @@ export class World implements Disposable {
   readonly serverEvents: SyncEvent[] = [];
   /** What is held, and what the user approves of. */
   readonly held = new HeldInMemory();
+  /** What the server lets clients do that come from now on. */
+  grant: Grant | undefined;
   readonly #options: WorldOptions;
   readonly clientDatabase = new LastingDatabase();
   readonly serverDatabase = new LastingDatabase();
@@ -222,6 +225,7 @@ export class World implements Disposable {
       average: this.#options.average ?? 0,
       fsync: true,
       everyChange: true,
+      grant: this.grant,
     });
     const { rate } = this.#options;
     if (rate === undefined) return Promise.resolve(near);
