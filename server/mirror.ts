@@ -50,6 +50,8 @@ const YIELD_MS = 40;
 const THIN_MS = 10;
 /** The history is thinned at most this often (ms), unless it is too large. */
 const THIN_EVERY_MS = 3_600_000;
+/** Who waits for another to have opened the mirror says so this often (ms). */
+const QUEUE_MS = 1000;
 
 /** The directory that the server keeps. */
 export class Mirror implements Disposable {
@@ -57,6 +59,8 @@ export class Mirror implements Disposable {
   #index: TreeIndex | undefined;
   #inFolder = false;
   #pusher: string | undefined;
+  /** Settled when nobody is opening: one after the other, each changes the index. */
+  #opening: Promise<void> = Promise.resolve();
   readonly #parked: Parked = { from: new Map(), stays: new Map() };
   /** Who the owners are that a client speaks of. */
   readonly owners: Owners;
@@ -156,6 +160,23 @@ export class Mirror implements Disposable {
    * @param waiting Called now and then while it takes long; rejects to stop.
    */
   async open(toPush: boolean, waiting: () => Promise<void>): Promise<void> {
+    const before = this.#opening;
+    const mine = this.#opening = (async () => {
+      const over = new AbortController();
+      before.finally(() => over.abort());
+      while (!over.signal.aborted) {
+        await this.#deps.clock.sleep(QUEUE_MS, over.signal);
+        await waiting();
+      }
+      // Who pushes keeps the index true; what waits in stage and slots is his.
+      if (!toPush && this.#pusher !== undefined && this.#index) return;
+      await this.#open(toPush, waiting);
+    })();
+    this.#opening = mine.catch(() => {});
+    await mine;
+  }
+
+  async #open(toPush: boolean, waiting: () => Promise<void>): Promise<void> {
     const { fs, emit, openIndex, randomId, name } = this.#deps;
     const hasFolder = fs.lstat(PRIVATE_DIR)?.kind === "dir";
     if (this.#index && this.#inFolder !== (hasFolder || toPush)) this[Symbol.dispose]();

@@ -287,6 +287,16 @@ for (const [name, frames, answer] of NONSENSE) {
   });
 }
 
+Deno.test("a dry run beside a client that pushes takes nothing away from it", async () => {
+  const { world, stop } = await liveWorld({}, (world) => world.source.writeFile(FILE, "x"));
+  using _ = world;
+  assertEquals(await world.once({ source: { source: "here:/source", sourceId: "y", dryRun: true } }), 0);
+  save(world, "after");
+  await world.clock.pass(1000);
+  assertEquals([mirrored(world), eventsOf(world.clientEvents, "problem")], ["after", []]);
+  await stop();
+});
+
 Deno.test("a second client is refused by the name of the first, and served when that has gone", async () => {
   const { world, stop } = await liveWorld({}, (world) => world.source.writeFile(FILE, "x"));
   using _ = world;
