@@ -3,9 +3,10 @@
 
 import { createHash } from "node:crypto";
 import { type FileSystem, removeTree } from "../core/fs.ts";
-import { parsePath, type RelPath } from "../core/path.ts";
+import type { RelPath } from "../core/path.ts";
 import type { Step } from "../core/types.ts";
 import type { Stamp } from "./history_log.ts";
+import { journalOf } from "./journal_form.ts";
 import { JOURNAL, PRIVATE_DIR } from "./places.ts";
 
 /**
@@ -55,17 +56,17 @@ export function readJournal(fs: FileSystem): Journal | undefined {
   const bytes = new Uint8Array(stat.size);
   using file = fs.openFile(JOURNAL);
   file.readAt(0, bytes);
+  return decodeJournal(bytes);
+}
+
+/** The journal with these bytes; undefined where they are not exactly one. */
+export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const text = new TextDecoder().decode(bytes);
   const body = text.slice(65);
   if (createHash("sha256").update(body).digest("hex") !== text.slice(0, 64)) return undefined;
-  const journal = JSON.parse(
-    body,
-    (_, value) => typeof value?.ns === "string" ? BigInt(value.ns) : value,
-  ) as Journal;
-  for (const step of journal.steps) {
-    for (const key of ["path", "from", "to"] as const) {
-      if (key in step) parsePath((step as Record<string, unknown>)[key] as string);
-    }
+  try {
+    return journalOf(JSON.parse(body, (_, value) => typeof value?.ns === "string" ? BigInt(value.ns) : value));
+  } catch {
+    return undefined;
   }
-  return journal;
 }
