@@ -144,12 +144,6 @@ export class TreeIndex implements Disposable {
     this.#nextId = ROOT_ID + 1;
   }
 
-  /** Bytes of all files together; looks at each of them. */
-  fileBytes(): number {
-    const [sum] = this.#prepare("SELECT coalesce(sum(size), 0) FROM entry").get() as unknown as [bigint | number];
-    return Number(sum);
-  }
-
   fact(key: string): string | undefined {
     return (this.#prepare("SELECT value FROM fact WHERE key = ?").get(key) as [string] | undefined)?.[0];
   }

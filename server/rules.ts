@@ -6,6 +6,7 @@ import type { Grant } from "../core/grant.ts";
 import { MAX_STEPS } from "../core/limits.ts";
 import { joinPath, type RelPath, ROOT } from "../core/path.ts";
 import { formatBytes } from "../core/text.ts";
+import { ROOT_ID } from "../core/schema.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import { type Attributes, sameAttributes } from "../core/types.ts";
 import type { IndexedStep } from "./commit.ts";
@@ -46,7 +47,7 @@ export class Rules {
     const { quotaBytes } = this.#grant;
     if (quotaBytes === undefined) return undefined;
     if (this.#staged.size >= MAX_STEPS) return "too many files before a commit";
-    this.#bytes ??= this.#index.fileBytes();
+    this.#bytes ??= this.#index.bytesIn(ROOT_ID);
     const there = this.#index.find(path)?.entry;
     const more = size - (there?.kind === "file" ? there.size : 0);
     let total = this.#bytes + more;
