@@ -28,7 +28,7 @@ const isPath: Check = (value) => {
 };
 const isStaged: Check = (value) =>
   typeof value === "string" && isWithin(value as RelPath, STAGE_DIR) && parentOf(value as RelPath) === STAGE_DIR &&
-  /^[\w-]{1,100}$/.test(nameOf(value as RelPath));
+  /^[\w-]{1,100}(\.\d{1,2})?$/.test(nameOf(value as RelPath));
 const isTarget: Check = (value) =>
   typeof value === "string" && value !== "" && value.length <= MAX_TARGET_BYTES && !value.includes("\0");
 const isAverage: Check = (value) => [...averages()].includes(Number(value));
