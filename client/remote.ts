@@ -96,7 +96,8 @@ export class Remote implements Outlet {
   /** Bytes sent so far. */
   sent = 0;
 
-  constructor(link: Link, clock: Clock) {
+  /** @param maxListed Most entries of one directory that are believed. */
+  constructor(link: Link, clock: Clock, readonly maxListed: number = MAX_LISTED) {
     this.#link = link;
     this.#clock = clock;
     this.#frames = new FrameReader(link);
@@ -224,7 +225,7 @@ export class Remote implements Outlet {
     }
     if (message.type === "listing") {
       for (const entry of message.entries) this.#listed.push(entry);
-      if (this.#listed.length > MAX_LISTED) throw new ProtocolError("A directory has too many entries");
+      if (this.#listed.length > this.maxListed) throw new ProtocolError("A directory has too many entries");
       if (message.more) return;
       message.entries = this.#listed;
       this.#listed = [];

@@ -64,6 +64,8 @@ export interface EngineDeps {
 const CLOCK_TICK_NS = 20_000_000n;
 /** The clock of the file system may be ahead of ours by so much (ns). */
 const CLOCK_SKEW_NS = 1_000_000_000n;
+/** When what a mirror had otherwise, as it refused something, is sent again (ms): not as fast as it can refuse. */
+const LEVELLED_MS = 250;
 /** When a file that may have changed unnoticed is looked at again (ms). */
 const SECOND_LOOK_MS = 60;
 /** How long the second half of a rename may take after the first (ms). */
@@ -178,7 +180,7 @@ export class Session {
     if (result.refused.size > 0) {
       // What else came to be otherwise with what failed; that itself is tried again at its own pace.
       for (const path of await this.levelIndex(await this.remote.prove())) {
-        if (!result.refused.has(path)) result.later.set(path, clock.now());
+        if (!result.refused.has(path)) result.later.set(path, clock.now() + LEVELLED_MS);
       }
     }
     this.#follow(taken, result);
