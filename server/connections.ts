@@ -23,7 +23,16 @@ interface Pending {
 export class Connections {
   /** The oldest first. A TLS socket has the key of the socket that it lies on. */
   readonly #pending = new Map<string, Pending>();
-  readonly #sessions = new Map<string, { readonly socket: Peer; readonly client: KnownClient | undefined }>();
+  readonly #sessions = new Map<string | Peer, { readonly socket: Peer; readonly client: KnownClient | undefined }>();
+  readonly #areTold: boolean;
+
+  /**
+   * @param areTold Whether `add` is called for every connection. Before Deno 2.9 node:http tells of none, nor from where it comes:
+   * what has not been let in cannot be bounded there, and a socket that is not known may be let in.
+   */
+  constructor(areTold = true) {
+    this.#areTold = areTold;
+  }
 
   get pending(): number {
     return this.#pending.size;
@@ -46,9 +55,16 @@ export class Connections {
   letIn(socket: Peer, client: KnownClient | undefined): boolean {
     const key = keyOf(socket);
     const lowest = key === undefined ? undefined : this.#pending.get(key)?.socket;
-    if (key === undefined || !lowest || this.#sessions.size >= MAX_SESSIONS) return false;
+    if (this.#sessions.size >= MAX_SESSIONS) return false;
+    if (key === undefined || !lowest) return !this.#areTold && this.#letUntoldIn(socket, client);
     this.#pending.delete(key);
     this.#sessions.set(key, { socket: lowest, client });
+    return true;
+  }
+
+  #letUntoldIn(socket: Peer, client: KnownClient | undefined): true {
+    this.#sessions.set(socket, { socket, client });
+    socket.on("close", () => this.#sessions.delete(socket));
     return true;
   }
 

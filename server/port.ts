@@ -9,6 +9,7 @@ import { FatalError } from "../core/errors.ts";
 import { HANDSHAKE_MS, MAX_HEAD_BYTES } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
 import { socketLink } from "../core/socket_link.ts";
+import { isCurrentRuntime } from "../core/tls.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
 import type { KnownClient } from "./clients.ts";
 import { type Connected, Connections } from "./connections.ts";
@@ -24,7 +25,7 @@ const CHECK_MS = 1000;
 /** A port that is being listened on. */
 export class Port {
   readonly #server: Server;
-  readonly #connections = new Connections();
+  readonly #connections = new Connections(isCurrentRuntime());
 
   /** @param identity What to prove with TLS; plain HTTP without. */
   constructor(door: Door, identity: Identity | undefined, onLink: OnLink) {

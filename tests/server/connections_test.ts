@@ -47,14 +47,20 @@ Deno.test("whoever has all addresses of a network is one, and whoever goes is fo
   assertEquals(connections.pending, MAX_PENDING - 1);
 });
 
-Deno.test("no more are let in than can be served, and who is not connected is not", () => {
+Deno.test("no more are let in than can be served", () => {
   const connections = new Connections();
   for (let i = 0; i < MAX_SESSIONS; i++) assert(letIn(connections, add(connections, from("10.0.0.1"))));
   const one = add(connections, from("10.0.0.1"));
   assert(!letIn(connections, one));
+});
+
+Deno.test("who is not connected any more, or never was, is not let in", () => {
+  const connections = new Connections();
   const gone = add(connections, from("10.0.0.2"));
   gone.destroy();
   assert(!letIn(connections, gone));
+  assert(!letIn(connections, from("10.0.0.3")));
+  assert(!letIn(connections, new FakeSocket(undefined as never, undefined as never)));
 });
 
 Deno.test("groupOf() takes addresses of one user for one", () => {
@@ -63,4 +69,18 @@ Deno.test("groupOf() takes addresses of one user for one", () => {
   assertEquals(groupOf("2001:db8::1"), groupOf("2001:DB8:0:0:ffff::2"));
   assert(groupOf("2001:db8::1") !== groupOf("2001:db8:0:1::1"));
   assertEquals(groupOf("fe80::1%eth0"), groupOf("fe80::2"));
+});
+
+Deno.test("a runtime that tells of no connections lets in what it does not know, up to what can be served, and can end it", () => {
+  const untold = () => new FakeSocket(undefined as never, undefined as never);
+  const connections = new Connections(false);
+  const sockets = Array.from({ length: MAX_SESSIONS }, untold);
+  assert(sockets.every((socket) => letIn(connections, socket)));
+  assert(!letIn(connections, untold()));
+  // One that goes makes room for another.
+  sockets[0]!.destroy();
+  const next = untold();
+  assert(letIn(connections, next));
+  connections.close();
+  assert(next.destroyed && sockets.every(({ destroyed }) => destroyed));
 });
