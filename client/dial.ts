@@ -10,6 +10,7 @@ import type { Link } from "../core/link.ts";
 import { socketLink } from "../core/socket_link.ts";
 import { requireTls } from "../core/tls.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { attempt } from "./attempt.ts";
 import { reasonOf, resolved } from "./reach.ts";
 import type { Route } from "./route.ts";
 import { connectSecurely } from "./secure.ts";
@@ -45,22 +46,8 @@ export async function dial(route: Route, signal: AbortSignal): Promise<Dialled> 
 
 /** Asks for the protocol, at once or on the event `when`. */
 function shakeHands(socket: Socket, when: string | undefined, route: Route, signal: AbortSignal): Promise<Link> {
-  return new Promise((resolve, reject) => {
+  return attempt(socket, signal, ({ succeed, fail }) => {
     let answer = new Uint8Array();
-    const settle = () => {
-      signal.removeEventListener("abort", abort);
-      socket.setTimeout(0);
-      socket.removeAllListeners();
-    };
-    const fail = (error: Error) => {
-      settle();
-      socket.on("error", () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const abort = () => fail(new DisconnectedError("stopped"));
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
     const ask = () => socket.write(requestFor(route));
     if (when) socket.on(when, ask);
     else ask();
@@ -82,8 +69,7 @@ function shakeHands(socket: Socket, when: string | undefined, route: Route, sign
       }
       const refusal = refusalIn(new TextDecoder().decode(answer.subarray(0, end)));
       if (refusal) return fail(refusal);
-      settle();
-      resolve(socketLink(socket as Socket, answer.subarray(end)));
+      succeed(() => socketLink(socket, answer.subarray(end)));
     });
   });
 }

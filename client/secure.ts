@@ -14,6 +14,7 @@ import { encode256, type Trust } from "../core/invitation.ts";
 import { HANDSHAKE_MS } from "../core/limits.ts";
 import { digestOf } from "../core/recipe.ts";
 import { SERVER_NAME } from "../core/wire.ts";
+import { attempt } from "./attempt.ts";
 import { reasonOf, resolved } from "./reach.ts";
 
 /** A server that proved who it is. */
@@ -82,29 +83,12 @@ function fingerprintOf(pem: string): string | undefined {
 }
 
 function handshake(address: Address, options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...resolved(address), ...options, minVersion: "TLSv1.3", ALPNProtocols: ["http/1.1"] });
-    const settle = () => {
-      signal.removeEventListener("abort", abort);
-      socket.setTimeout(0);
-      socket.removeAllListeners();
-    };
-    const fail = (error: Error) => {
-      settle();
-      socket.on("error", () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const abort = () => fail(new DisconnectedError("stopped"));
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
+  const socket = connect({ ...resolved(address), ...options, minVersion: "TLSv1.3", ALPNProtocols: ["http/1.1"] });
+  return attempt(socket, signal, ({ succeed, fail }) => {
     socket.setTimeout(HANDSHAKE_MS, () => fail(new DisconnectedError("it does not finish the TLS handshake")));
     socket.on("error", (error: Error & { code?: string }) => fail(errorOf(error, address)));
     socket.on("close", () => fail(new DisconnectedError("it closed the connection before the TLS handshake was over")));
-    socket.on("secureConnect", () => {
-      settle();
-      resolve(socket);
-    });
+    socket.on("secureConnect", () => succeed(() => socket));
   });
 }
 

@@ -16,7 +16,6 @@ import {
   sameAttributes,
   type SymlinkEntry,
 } from "../core/types.ts";
-
 import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import type { Moment } from "./moment.ts";
@@ -315,9 +314,10 @@ export class Commit {
     this.#parked.from.set(slot, path);
     const visible = stays && node.entry.kind === "file" ? this.#fs.lstat(path) : undefined;
     if (visible) this.#parked.stays.set(path, visible.ino);
+    if (node.entry.kind === "dir") return;
     // What is not as we left it is looked at when it has a place again.
-    if (node.entry.kind !== "dir" && isOurs) this.#see(node.id, slotPath(slot));
-    else if (node.entry.kind !== "dir") this.#index.setSeen(node.id, undefined);
+    if (isOurs) this.#see(node.id, slotPath(slot));
+    else this.#index.setSeen(node.id, undefined);
   }
 
   #drop(slot: number): void {
@@ -427,8 +427,9 @@ export class Commit {
     return new ProblemError(`the mirror's file system takes it for the same name as ${JSON.stringify(twin)}`);
   }
 
-  /** The last look: whether a file or symbolic link is still what the index says of it. */
+  /** The last look: whether a file or symbolic link is still what the index says of it. What directories have, `#touch` looks at. */
   #isOurs(node: Node, at: RelPath): boolean {
+    if (node.entry.kind === "dir") return true;
     const stat = this.#fs.lstat(at);
     return stat !== undefined && isSame(node, stat);
   }
@@ -451,8 +452,7 @@ export class Commit {
     if (made && (made.ino !== stat?.ino || made.mtimeNs !== stat.mtimeNs)) {
       throw new ProblemError("something else has come to its place");
     }
-    const seen = seenOf(stat);
-    this.#index.setSeen(id, seen);
+    this.#index.setSeen(id, seenOf(stat));
     if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
   }
 

@@ -28,6 +28,15 @@ function makeOutside(dir: string): void {
   Deno.symlinkSync("text", `${dir}/link`);
 }
 
+/** A place outside, a link that leads there, and in the source a directory to exchange for it. */
+function setTrap(scene: Scene): { outside: string; evil: string } {
+  const outside = `${scene.path}/outside`, evil = `${scene.path}/evil`;
+  makeOutside(outside);
+  Deno.symlinkSync(outside, evil);
+  for (const name of ["f0", "f1", "f2", "sub/file"]) scene.write(`d/${name}`, "mine");
+  return { outside, evil };
+}
+
 /** Everything about what is below a directory that a change of any kind would change. */
 function everythingOf(dir: string): string[] {
   const { mode, uid, gid, size, mtimeNs, ctimeNs, ino, nlink } = lstatSync(dir, { bigint: true });
@@ -83,10 +92,7 @@ Deno.test({
   ignore: !contained,
   async fn() {
     await using scene = new Scene();
-    const outside = `${scene.path}/outside`, evil = `${scene.path}/evil`;
-    makeOutside(outside);
-    Deno.symlinkSync(outside, evil);
-    for (const name of ["f0", "f1", "f2", "sub/file"]) scene.write(`d/${name}`, "mine");
+    const { outside, evil } = setTrap(scene);
     const { server, address } = await scene.server();
     const client = scene.client(address, "--updatemax", "0");
     await client.event("synced");
@@ -121,10 +127,7 @@ Deno.test({
   ignore: !contained,
   async fn() {
     await using scene = new Scene();
-    const outside = `${scene.path}/outside`, evil = `${scene.path}/evil`;
-    makeOutside(outside);
-    Deno.symlinkSync(outside, evil);
-    for (const name of ["f0", "f1", "f2", "sub/file"]) scene.write(`d/${name}`, "mine");
+    const { evil } = setTrap(scene);
     const { address } = await scene.server();
     const client = scene.client(address, "--updatemax", "0");
     await client.event("synced");

@@ -6,7 +6,7 @@ import { MountPoint } from "../support/mount_point.ts";
 import { type FileSystem, removeTree } from "../../core/fs.ts";
 import { joinPath, ROOT } from "../../core/path.ts";
 import { PRIVATE_DIR } from "../../server/places.ts";
-import { CrashError, watchedFs } from "../support/fault_fs.ts";
+import { CHANGES, CrashError, watchedFs } from "../support/fault_fs.ts";
 import { seeded } from "../support/seed.ts";
 import { doSomething } from "../support/user.ts";
 import { World } from "../support/world.ts";
@@ -16,26 +16,7 @@ import { Oracles } from "./oracles.ts";
 import type { Action, Fault, Program, Side } from "./program.ts";
 
 /** Calls that change something, or make it last: a crash comes before one of them. */
-const CHANGES = new Set([
-  "createFile",
-  "appendTo",
-  "mkdir",
-  "symlink",
-  "link",
-  "rename",
-  "renameNew",
-  "exchange",
-  "unlink",
-  "rmdir",
-  "setMeta",
-  "chown",
-  "setXattrs",
-  "write",
-  "skip",
-  "sync",
-  "syncDir",
-  "syncAll",
-]);
+const CRASH_POINTS: ReadonlySet<string> = new Set([...CHANGES, "sync", "syncDir", "syncAll"]);
 
 /** How long everything has to come to rest at the end (ms): longer than any file is held back. */
 const REST_MS = 100_000;
@@ -265,11 +246,11 @@ class Simulation implements Disposable {
   #guarded(fs: FileSystem, life: Life): FileSystem {
     const isMirror = fs === this.#world.mirror;
     return watchedFs(fs, (call, args) => {
-      if (isMirror && CHANGES.has(call)) {
+      if (isMirror && CRASH_POINTS.has(call)) {
         this.tell(`  ${life.dead ? "dead: " : ""}${call} ${args.map(short).join(" ")}`);
       }
       if (life.dead) throw new CrashError(`after the crash: ${call}`);
-      if (CHANGES.has(call) && life.left-- <= 0) {
+      if (CRASH_POINTS.has(call) && life.left-- <= 0) {
         life.end();
         throw new CrashError(`the crash: ${call}`);
       }

@@ -15,7 +15,8 @@ export interface Fuse {
   count: number;
 }
 
-const CHANGES = new Set([
+/** Calls that change something on the disk. */
+export const CHANGES: ReadonlySet<string> = new Set([
   "createFile",
   "appendTo",
   "mkdir",
