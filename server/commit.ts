@@ -104,22 +104,20 @@ export class Commit {
     this.problems.push({ path: this.#pathOf(step), message: `on the server: ${reason}` });
   }
 
-  /** Gives directories that were touched their metadata, and with `fsync` makes their names durable, and the history. */
+  /**
+   * Gives directories that were touched their metadata, and with `fsync` makes their names durable, and the history.
+   * @throws {Error} If it cannot be made durable: then nothing of it may be acknowledged.
+   */
   finish(fsync: boolean): void {
-    let isSynced: boolean;
     try {
-      isSynced = this.#finishHistory(fsync);
+      this.#makeDurable(fsync);
     } catch (error) {
       // They have not been given what the index says that they have.
       for (const id of this.#touched.keys()) this.#index.setSeen(id, undefined);
       throw error;
     }
-    for (const [id, present] of this.#touched) {
-      const path = this.#index.pathOf(id);
-      const node = this.#index.get(id);
-      if (path === undefined || node?.entry.kind !== "dir") continue;
+    for (const { id, node, path, present } of this.#touchedDirs()) {
       try {
-        if (fsync && !isSynced) this.#fs.syncDir(path);
         this.#metadata.apply(path, "dir", node.entry, present);
         this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
       } catch (error) {
@@ -130,19 +128,33 @@ export class Commit {
     }
   }
 
-  /** Writes the history's log and makes it durable. @returns Whether all else is durable now too. */
-  #finishHistory(fsync: boolean): boolean {
+  /** Writes the history's log, and puts it and all names on the disk. */
+  #makeDurable(fsync: boolean): void {
     const { changed, hasNews } = this.#moment;
     const names = this.#touched.size + changed.size + (hasNews ? 1 : 0);
     const all = fsync && names > FEW_DIRS && this.#fs.features.syncAll;
     this.#moment.write(fsync && !all);
-    if (all) this.#fs.syncAll();
-    else if (fsync) {
-      // Where something has come to is on the disk before the place that it came from.
-      for (const dir of changed) this.#fs.syncDir(dir);
-      if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
+    if (all) return this.#fs.syncAll();
+    if (!fsync) return;
+    // Where something has come to is on the disk before the place that it came from.
+    for (const dir of changed) this.#fs.syncDir(dir);
+    if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
+    for (const { path } of [...this.#touchedDirs()]) {
+      try {
+        this.#writing([path], () => this.#fs.syncDir(path));
+      } catch (error) {
+        // Somebody else has taken it away, which is told with its metadata.
+        if (this.#fs.lstat(path)?.kind === "dir") throw error;
+      }
     }
-    return all;
+  }
+
+  /** The directories that were touched and are in the mirror still. */
+  *#touchedDirs(): Generator<{ id: number; node: Node; path: RelPath; present: Present }> {
+    for (const [id, present] of this.#touched) {
+      const path = this.#index.pathOf(id), node = this.#index.get(id);
+      if (path !== undefined && node?.entry.kind === "dir") yield { id, node, path, present };
+    }
   }
 
   #run(step: IndexedStep): void {

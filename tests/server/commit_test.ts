@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import { parsePath, ROOT } from "../../core/path.ts";
 import { ROOT_ID } from "../../core/schema.ts";
@@ -6,11 +6,11 @@ import { TreeIndex } from "../../core/tree_index.ts";
 import type { Step } from "../../core/types.ts";
 import type { IndexedStep } from "../../server/commit.ts";
 import { Mirror } from "../../server/mirror.ts";
-import { SLOT_DIR } from "../../server/places.ts";
+import { JOURNAL, SLOT_DIR } from "../../server/places.ts";
 import { plain } from "../support/entries.ts";
 import { watchedFs } from "../support/fault_fs.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { MemoryFs } from "../support/memory_fs.ts";
+import { MemoryFs, systemError } from "../support/memory_fs.ts";
 
 const path = parsePath;
 const park: Step = { op: "park", path: path("a"), slot: 0, stays: true };
@@ -20,7 +20,7 @@ const park: Step = { op: "park", path: path("a"), slot: 0, stays: true };
  * @param before Called ahead of every call that the mirror makes.
  */
 async function scene(
-  before: (call: string, fs: MemoryFs) => void = () => {},
+  before: (call: string, fs: MemoryFs, at: unknown) => void = () => {},
 ): Promise<
   & { fs: MemoryFs; commit: (...steps: Step[]) => Promise<string[]>; kindOf: (name: string) => string | undefined }
   & Disposable
@@ -31,7 +31,7 @@ async function scene(
   fs.writeFile(path("b"), "was b");
   const index = new TreeIndex(":memory:");
   const mirror = new Mirror({
-    fs: watchedFs(fs, (call) => before(call, fs)),
+    fs: watchedFs(fs, (call, [at]) => before(call, fs, at)),
     accounts: noAccounts,
     clock,
     emit: () => {},
@@ -111,4 +111,27 @@ Deno.test("what somebody puts in the place of a link at once is no link that we 
   const made: Step = { op: "symlink", path: path("c"), entry };
   assertEquals(await world.commit(made), ["c: on the server: something else has come to its place"]);
   assertEquals(world.kindOf("c"), "file");
+});
+
+Deno.test("what cannot be put on the disk is not acknowledged, and is completed later", async () => {
+  let failing = true;
+  using world = await scene((call, _, at) => {
+    if (call === "syncDir" && failing && at === ROOT) throw systemError("EIO", call, "");
+  });
+  const entry = { kind: "dir", ...plain(0o755, 5n) } as const;
+  await assertRejects(() => world.commit({ op: "mkdir", path: path("d"), entry }), Error, "Input/output error");
+  assert(world.fs.lstat(JOURNAL), "the journal is gone, and with it the way to complete it");
+  failing = false;
+  assertEquals(await world.commit({ op: "mkdir", path: path("e"), entry }), []);
+});
+
+Deno.test("a directory that its owner may not read is put on the disk all the same", async () => {
+  let isOpen = false;
+  using world = await scene((call, _, at) => {
+    if (call === "setMeta" && at === "d") isOpen = true;
+    if (call === "syncDir" && !isOpen && at === "d") throw systemError("EACCES", call, "");
+  });
+  const entry = { kind: "dir", ...plain(0o111, 5n) } as const;
+  assertEquals(await world.commit({ op: "mkdir", path: path("d"), entry }), []);
+  assertEquals(world.fs.lstat(path("d"))!.mode, 0o111);
 });
