@@ -41,8 +41,8 @@ const COPY_BYTES = 1 << 20;
 /** Up to so many directories (and the history's log) a commit are made durable one by one. */
 const FEW_DIRS = 8;
 
-/** A step with what the index shall know of a file. */
-export type IndexedStep = CommitStep & { readonly recipe?: Recipe };
+/** A step with what the index shall know of a file, and what lstat said of it where it was staged. */
+export type IndexedStep = CommitStep & { readonly recipe?: Recipe; readonly staged?: Stat };
 
 /** What was put somewhere, as lstat told of it before; undefined where it did not. */
 type Made = Stat | undefined;
@@ -66,6 +66,9 @@ export class Commit {
   readonly #touched = new Map<number, Present>();
   /** Whether something has been put into a slot. */
   #hasParked = false;
+  /** Whether a directory has been made, and whether something has moved. */
+  #hasMade = false;
+  #hasMoved = false;
   readonly problems: Problem[] = [];
   /** What was changed, as people see it. */
   readonly changes: Change[] = [];
@@ -132,7 +135,9 @@ export class Commit {
   #makeDurable(fsync: boolean): void {
     const { changed, hasNews } = this.#moment;
     const names = this.#touched.size + changed.size + (hasNews ? 1 : 0);
-    const all = fsync && names > FEW_DIRS && this.#fs.features.syncAll;
+    // Of what has moved into a directory that is new, no order of single syncs has one name or the other at every moment.
+    const isTangled = this.#hasMade && this.#hasMoved;
+    const all = fsync && (names > FEW_DIRS || isTangled) && this.#fs.features.syncAll;
     this.#moment.write(fsync && !all);
     if (all) return this.#fs.syncAll();
     if (!fsync) return;
@@ -163,7 +168,7 @@ export class Commit {
         return this.#mkdir(step.path, step.entry);
       case "file":
         return this.#separate(
-          this.#put(step.path, step.entry, (path, old) => this.#make(step.at, path, old), step.recipe),
+          this.#put(step.path, step.entry, (path, old) => this.#make(step.at, path, old, step.staged), step.recipe),
         );
       case "symlink":
         return this.#symlink(step.path, step.entry);
@@ -201,6 +206,7 @@ export class Commit {
     } catch (error) {
       throw error instanceof Deno.errors.AlreadyExists && this.#twinError(path) || error;
     }
+    this.#hasMade = true;
     this.#moment.created(path, true);
     return undefined;
   }
@@ -304,6 +310,7 @@ export class Commit {
       } else this.#hide(from, (at) => this.#place(at, to, old));
       this.#moment.moved(from, to);
     });
+    this.#hasMoved = true;
     if (old) this.#refresh(old);
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
@@ -398,9 +405,11 @@ export class Commit {
     }
   }
 
-  /** Puts what has been made at `at` to `path`, in place of what is there. */
-  #make(at: RelPath, path: RelPath, old?: Node): Made {
-    const made = this.#fs.lstat(at);
+  /**
+   * Puts what has been made at `at` to `path`, in place of what is there.
+   * @param made What it is: not always what is at `at`, if this is tried again.
+   */
+  #make(at: RelPath, path: RelPath, old?: Node, made: Made = this.#fs.lstat(at)): Made {
     this.#place(at, path, old);
     this.#moment.created(path);
     return made;

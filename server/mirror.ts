@@ -225,7 +225,7 @@ export class Mirror implements Disposable {
     const journaled = steps.map((step) => journalStep(fs, index, this.#parked, step));
     rules?.begin();
     const sure = rules ? journaled.filter((step) => rules.isHarmless(step)) : journaled;
-    writeJournal(fs, { stamp: moment.stamp, steps: sure.map(({ recipe: _, ...step }) => step) }, fsync);
+    writeJournal(fs, { stamp: moment.stamp, steps: sure.map(({ recipe: _, staged: __, ...step }) => step) }, fsync);
     index.begin();
     try {
       for (const step of journaled) {
@@ -382,7 +382,10 @@ function writeId(fs: FileSystem, id: string): void {
 
 /** A step with what tells after a crash whether it was carried out. */
 function journalStep(fs: FileSystem, index: TreeIndex, parked: Parked, step: IndexedStep): IndexedStep {
-  if (step.op === "file") return { ...step, ino: fs.lstat(step.at)?.ino ?? 0n };
+  if (step.op === "file") {
+    const staged = fs.lstat(step.at);
+    return { ...step, ino: staged?.ino ?? 0n, ...(staged && { staged }) };
+  }
   const had = step.op === "drop" ? parked.from.get(step.slot) : undefined;
   if (had !== undefined) return { ...step, had } as IndexedStep;
   const from = step.op === "move" ? step.from : step.op === "park" || step.op === "remove" ? step.path : undefined;

@@ -23,7 +23,7 @@ export class Oracles {
   readonly #held = new Set<string>();
   /** What the mirror held when it acknowledged the last commit, by path, and has not been asked to change since. */
   #acknowledged = new Map<string, string>();
-  /** Steps of the commit that was under way at a crash, and those of the last one that had failed. */
+  /** Steps that were not acknowledged: of the commit under way at a crash, of those that failed, and what failed in the last. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
   #events = 0;
@@ -59,7 +59,8 @@ export class Oracles {
 
   /** A commit begins. @returns To be called when it is acknowledged. */
   commit(steps: readonly CommitStep[]): (failed: readonly string[]) => void {
-    this.#underWay = steps;
+    // One that failed as a whole may have done anything, and is completed when a client comes.
+    this.#underWay = [...this.#underWay, ...steps];
     return (failed) => {
       // A power cut may bring the journal back, by which what has failed is tried once more.
       this.#underWay = steps.filter((step) => failed.some((path) => touches(step, path as RelPath)));
