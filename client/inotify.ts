@@ -2,7 +2,7 @@
 // Deno's watcher, which is built on it too, goes deaf: after some renames of directories no event comes any more, with no word.
 
 import { C, type Libc } from "../core/libc.ts";
-import type { RelPath } from "../core/path.ts";
+import { type RelPath, ROOT } from "../core/path.ts";
 import { LARGE, LARGE_BYTES, PosixDirs } from "../core/posix_dirs.ts";
 
 /** What may be in `InotifyEvent.mask`. */
@@ -130,6 +130,8 @@ export class Inotify implements Disposable {
 
   #read(): InotifyEvent[] {
     const { view, bytes, base } = this.#dirs;
+    // What was opened for the events before these may have moved since.
+    this.#dirs.forget(ROOT);
     const events: InotifyEvent[] = [];
     for (;;) {
       const got = this.#libc.call.read(this.#queue, base + LARGE, LARGE_BYTES);

@@ -1,5 +1,7 @@
 // Time, handed in from main.ts so that tests can turn it by hand.
 
+import { setImmediate } from "node:timers";
+
 /** Where time comes from. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -23,3 +25,8 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", done);
     }),
 };
+
+/** Calls `what` at the next turn of the event loop: for what the system, not the engine, has to do then. */
+export function atNextTurn(what: () => void): void {
+  setImmediate(what);
+}

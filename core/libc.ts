@@ -84,6 +84,7 @@ const SYMBOLS = {
   readlinkat: { parameters: [INT, ADDRESS, ADDRESS, "usize"], result: INT },
   fsync: { parameters: [INT], result: INT },
   syncfs: { parameters: [INT], result: INT },
+  llistxattr: { parameters: [ADDRESS, ADDRESS, "usize"], result: INT },
   listxattr: { parameters: [ADDRESS, ADDRESS, "usize"], result: INT },
   getxattr: { parameters: [ADDRESS, ADDRESS, ADDRESS, "usize"], result: INT },
   setxattr: { parameters: [ADDRESS, ADDRESS, ADDRESS, "usize", INT], result: INT },

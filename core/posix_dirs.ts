@@ -2,12 +2,13 @@
 // beneath the root and refuses symbolic links on the way, so whoever swaps a directory for a link while we work leads us
 // nowhere else; where it cannot (before Linux 5.6, or in a sandbox), we go name by name and refuse links ourselves.
 //
-// Handles are kept for the synchronous stretch of work in which they were opened, and no longer: hundreds of files of one
-// directory need one, and nobody can move a directory away and have us work in it later. The root's own is kept for good, or
-// (`reopen`) no longer either: what is mounted there can be unmounted meanwhile, and what is there then is what is found.
+// Handles are kept until the event loop has its next turn, and no longer: hundreds of files of one directory need one, and
+// nobody can move a directory away and have us work in it later. The root's own is kept for good, or (`reopen`) no longer
+// either: what is mounted there can be unmounted meanwhile, and what is there then is what is found.
 
+import { atNextTurn } from "./clock.ts";
 import { C, E, errorOf, type Libc } from "./libc.ts";
-import { fromBytes, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { fromBytes, isWithin, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
 
 /** Handles kept at most. */
 const MOST_KEPT = 16;
@@ -53,6 +54,8 @@ export class PosixDirs implements Disposable {
   readonly #encoder = new TextEncoder();
   #openat2: boolean;
   #closed = false;
+  /** Whether `forget` will be called at the next turn. */
+  #isToForget = false;
 
   /**
    * @param root Absolute path of the root, its symbolic links resolved.
@@ -72,7 +75,7 @@ export class PosixDirs implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#closed) return;
-    this.forget();
+    this.#forgetAll();
     this.#closed = true;
     if (this.#root >= 0) this.libc.call.close(this.#root);
   }
@@ -118,7 +121,7 @@ export class PosixDirs implements Disposable {
       C.O_PATH | C.O_CLOEXEC | this.libc.machine.O_DIRECTORY | this.libc.machine.O_NOFOLLOW,
       call,
     );
-    if (this.#kept.size === 0 && !this.#reopen) queueMicrotask(() => this.forget());
+    this.#forgetSoon();
     if (this.#kept.size >= MOST_KEPT) {
       const [oldest, handle] = this.#kept.entries().next().value!;
       this.#kept.delete(oldest);
@@ -170,13 +173,30 @@ export class PosixDirs implements Disposable {
     }
   }
 
-  /** Closes the handles that are kept: directories have moved or gone, or the stretch of work is over. */
-  forget(): void {
-    for (const fd of this.#kept.values()) this.libc.call.close(fd);
-    this.#kept.clear();
+  /** Closes the handles of what was at `path`, and of all below it: it has moved or gone. */
+  forget(path: RelPath): void {
+    for (const [dir, fd] of this.#kept) {
+      if (!isWithin(dir, path)) continue;
+      this.#kept.delete(dir);
+      this.libc.call.close(fd);
+    }
+  }
+
+  /** Closes all handles, of the root too if that is to be opened anew. */
+  #forgetAll(): void {
+    this.forget(ROOT);
     if (!this.#reopen || this.#root < 0) return;
     this.libc.call.close(this.#root);
     this.#root = -1;
+  }
+
+  #forgetSoon(): void {
+    if (this.#isToForget) return;
+    this.#isToForget = true;
+    atNextTurn(() => {
+      this.#isToForget = false;
+      if (!this.#closed) this.#forgetAll();
+    });
   }
 
   /** Opens the root, for good or for this stretch of work. Another that has come to its path is another's only by its inode. */
@@ -192,7 +212,7 @@ export class PosixDirs implements Disposable {
     }
     if (fd < 0) noDirectory(-fd, call, this.#path);
     this.#root = fd;
-    if (this.#reopen) queueMicrotask(() => this.forget());
+    if (this.#reopen) this.#forgetSoon();
   }
 
   /** The result of a call, or its error. */
@@ -249,6 +269,12 @@ export class PosixDirs implements Disposable {
 
   /** Opens the directory at `path`, following no symbolic link; the caller closes it. */
   #open(path: RelPath, flags: number, call: string): number {
+    // All of one stretch of work is done in the same directories, whatever comes to their paths meanwhile.
+    const parent = this.#kept.get(parentOf(path));
+    if (parent !== undefined) {
+      const fd = this.libc.call.openat(parent, this.#text(nameOf(path), PATH), flags, 0);
+      return fd >= 0 ? fd : noDirectory(this.libc.errno(), call, path);
+    }
     if (this.#openat2 && path.length * 3 < C.PATH_MAX) {
       const fd = this.#openBeneath(this.#root, path, flags);
       if (fd !== undefined) return fd >= 0 ? fd : noDirectory(-fd, call, path);

@@ -4,12 +4,13 @@
 import { ProblemError } from "./errors.ts";
 import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile, Xattrs } from "./fs.ts";
 import { C, E, errorOf, type Libc } from "./libc.ts";
-import { parentOf, type RelPath, ROOT } from "./path.ts";
+import { nameOf, parentOf, type RelPath, ROOT } from "./path.ts";
 import { type DirsOptions, LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
 import { PosixReadable, PosixWritable } from "./posix_files.ts";
 import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
 import { ACCESS_LIST } from "./xattrs.ts";
 
+const NONE: Xattrs = new Map();
 const SPECIAL_BITS = 0o7000;
 /** Errors that mean that nothing is at a path. */
 const NOTHING: ReadonlySet<number> = new Set([E.ENOENT, E.ENOTDIR]);
@@ -153,7 +154,8 @@ export class PosixFs implements FileSystem, Disposable {
   rename(from: RelPath, to: RelPath): void {
     const a = this.#dirs.parentOf(from, "rename"), b = this.#dirs.secondParentOf(to, "rename");
     this.#dirs.check(this.#call.renameat(a.fd, a.name, b.fd, b.name), "rename", from);
-    this.#dirs.forget();
+    this.#dirs.forget(from);
+    this.#dirs.forget(to);
   }
 
   renameNew(from: RelPath, to: RelPath): void {
@@ -169,7 +171,7 @@ export class PosixFs implements FileSystem, Disposable {
       if (this.lstat(to)) throw errorOf(EEXIST, "rename", to);
       return this.rename(from, to);
     }
-    dirs.forget();
+    dirs.forget(from);
   }
 
   exchange(a: RelPath, b: RelPath): boolean {
@@ -182,7 +184,8 @@ export class PosixFs implements FileSystem, Disposable {
       if (errno === E.EINVAL || errno === E.ENOSYS) return false;
       throw errorOf(errno, "rename", b);
     }
-    dirs.forget();
+    dirs.forget(a);
+    dirs.forget(b);
     return true;
   }
 
@@ -194,7 +197,7 @@ export class PosixFs implements FileSystem, Disposable {
   rmdir(path: RelPath): void {
     const { fd, name } = this.#dirs.parentOf(path, "rmdir");
     this.#dirs.check(this.#call.unlinkat(fd, name, C.AT_REMOVEDIR), "rmdir", path);
-    this.#dirs.forget();
+    this.#dirs.forget(path);
   }
 
   setMeta(path: RelPath, { mode, mtimeNs }: Meta): void {
@@ -210,6 +213,11 @@ export class PosixFs implements FileSystem, Disposable {
   }
 
   xattrs(path: RelPath): Xattrs {
+    const dirs = this.#dirs;
+    const { fd } = dirs.parentOf(path, "getxattr");
+    // Nearly nothing has any: that is known without opening it.
+    const at = dirs.text(`/proc/self/fd/${fd}/${path === ROOT ? "." : nameOf(path)}`);
+    if (this.#call.llistxattr(at, 0, 0) === 0) return NONE;
     return this.#withHandle(path, "getxattr", (at) => readXattrs(this.#dirs, at, path)) ?? new Map();
   }
 
@@ -229,7 +237,10 @@ export class PosixFs implements FileSystem, Disposable {
   }
 
   syncDir(dir: RelPath): void {
-    const fd = this.#dirs.openDir(dir, "open");
+    const dirs = this.#dirs;
+    // Where there is a handle still, of the directory that was worked in, whatever is at its path now.
+    const at = dirs.handle(dir, "open"), flags = C.O_RDONLY | C.O_CLOEXEC | dirs.libc.machine.O_DIRECTORY;
+    const fd = dirs.check(this.#call.openat(at, dirs.name("."), flags, 0), "open", dir);
     const failed = this.#call.fsync(fd) < 0;
     const error = failed ? this.#dirs.error("fsync", dir) : undefined;
     this.#call.close(fd);

@@ -144,13 +144,19 @@ export class Commit {
     // Where something has come to is on the disk before the place that it came from.
     for (const dir of changed) this.#fs.syncDir(dir);
     if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
-    for (const { path } of [...this.#touchedDirs()]) {
-      try {
-        this.#writing([path], () => this.#fs.syncDir(path));
-      } catch (error) {
-        // Somebody else has taken it away, which is told with its metadata.
-        if (this.#fs.lstat(path)?.kind === "dir") throw error;
-      }
+    for (const { path } of [...this.#touchedDirs()]) this.#syncTouched(path);
+  }
+
+  #syncTouched(path: RelPath): void {
+    const sync = () => this.#writing([path], () => this.#fs.syncDir(path));
+    try {
+      sync();
+    } catch (error) {
+      // Somebody else has taken it away, which is told with its metadata.
+      if (this.#fs.lstat(path)?.kind !== "dir") return;
+      if (!(error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.NotFound)) throw error;
+      // Or had, and has put it back.
+      sync();
     }
   }
 

@@ -1,5 +1,6 @@
 // What only the POSIX layer promises: nothing is reached through a symbolic link, no handle is left open, no call waits.
 
+import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { loadLibc } from "../../core/libc.ts";
 import { parsePath as p, ROOT } from "../../core/path.ts";
@@ -17,6 +18,22 @@ const WAYS: [string, DirsOptions][] = [
   [", name by name", { walk: true }],
   [", opened anew for each stretch", { reopen: true }],
 ];
+
+/** How many handles this process has of what is below `dir`. */
+function openBelow(dir: string): number {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(dir);
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+/** The next turn of the event loop, at which handles of directories are closed. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Registers a test for every way to resolve a path. */
 function test(title: string, body: (fs: PosixFs, dir: string) => void | Promise<void>): void {
@@ -71,15 +88,6 @@ test("a FIFO is refused without waiting for who might write to it", (fs, dir) =>
 
 test("no handle stays open, whatever fails", async (fs, dir) => {
   for (const sub of ["a", "b", "c"]) Deno.mkdirSync(`${dir}/root/${sub}/file`, { recursive: true });
-  // Other tests open others in this process.
-  const open = () =>
-    [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
-      try {
-        return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(`${dir}/root/`);
-      } catch {
-        return false;
-      }
-    }).length;
   for (let round = 0; round < 100; round++) {
     for (const operation of Object.values(OPERATIONS)) {
       for (const path of ["a", "b", "gone", "c/file"]) {
@@ -91,13 +99,47 @@ test("no handle stays open, whatever fails", async (fs, dir) => {
       }
     }
     // The stretch of work ends.
-    await Promise.resolve();
+    await turn();
   }
-  assertEquals(open(), 0);
+  assertEquals(openBelow(`${dir}/root/`), 0);
   const file = fs.createFile(p("a/open"), 0o644);
-  assertEquals(open(), 2);
+  assertEquals(openBelow(`${dir}/root/`), 2);
   file[Symbol.dispose]();
 });
+
+test("a rename closes the handles of what has moved and of all below it, and no others", (fs, dir) => {
+  for (const sub of ["a/sub", "ab", "b"]) Deno.mkdirSync(`${dir}/root/${sub}`, { recursive: true });
+  for (const path of ["a/1", "a/sub/1", "ab/1", "b/1"]) fs.createFile(p(path), 0o644)[Symbol.dispose]();
+  fs.rename(p("ab/1"), p("b/2"));
+  fs.renameNew(p("b/2"), p("a/2"));
+  assertEquals(openBelow(`${dir}/root/`), 4);
+  fs.renameNew(p("a"), p("c"));
+  assertEquals(openBelow(`${dir}/root/`), 2);
+  fs.mkdir(p("a"), 0o755);
+  fs.createFile(p("a/3"), 0o644)[Symbol.dispose]();
+  assert(fs.exchange(p("a"), p("c")));
+  fs.createFile(p("c/4"), 0o644)[Symbol.dispose]();
+  assertEquals([...Deno.readDirSync(`${dir}/root/c`)].map(({ name }) => name).sort(), ["3", "4"]);
+  fs.mkdir(p("empty"), 0o755);
+  fs.createFile(p("empty/5"), 0o644)[Symbol.dispose]();
+  fs.unlink(p("empty/5"));
+  fs.rename(p("c"), p("empty"));
+  fs.createFile(p("empty/6"), 0o644)[Symbol.dispose]();
+  assertEquals([...Deno.readDirSync(`${dir}/root/empty`)].map(({ name }) => name).sort(), ["3", "4", "6"]);
+});
+
+test(
+  "syncDir() syncs the directory that was worked in, also when another thing has come to its path",
+  async (fs, dir) => {
+    fs.mkdir(p("d"), 0o755);
+    fs.createFile(p("d/1"), 0o644)[Symbol.dispose]();
+    Deno.renameSync(`${dir}/root/d`, `${dir}/away`);
+    Deno.symlinkSync("../away", `${dir}/root/d`);
+    fs.syncDir(p("d"));
+    await turn();
+    assertThrows(() => fs.syncDir(p("d")), Deno.errors.NotADirectory);
+  },
+);
 
 test("after its end it does nothing more, and files that were open are closed by whoever opened them", (fs, dir) => {
   Deno.writeTextFileSync(`${dir}/root/file`, "x");
@@ -115,7 +157,7 @@ test("after its end it does nothing more, and files that were open are closed by
 test("a directory that is replaced between two stretches of work is not worked in any more", async (fs, dir) => {
   Deno.mkdirSync(`${dir}/root/d`);
   fs.createFile(p("d/1"), 0o644)[Symbol.dispose]();
-  await Promise.resolve();
+  await turn();
   Deno.renameSync(`${dir}/root/d`, `${dir}/away`);
   Deno.mkdirSync(`${dir}/root/d`);
   fs.createFile(p("d/2"), 0o644)[Symbol.dispose]();
@@ -136,14 +178,14 @@ Deno.test({
     Deno.renameSync(root, `${dir.path}/elsewhere`);
     // Within one stretch of work it is one and the same directory.
     assertEquals(names(), ["first"]);
-    await Promise.resolve();
+    await turn();
     assertEquals(fs.lstat(ROOT), undefined);
     assertEquals(fs.lstat(p("first")), undefined);
     assertThrows(() => fs.list(ROOT), Deno.errors.NotFound);
     Deno.mkdirSync(root);
     Deno.writeTextFileSync(`${root}/second`, "");
     assertEquals(names(), ["second"]);
-    await Promise.resolve();
+    await turn();
     Deno.removeSync(root, { recursive: true });
     Deno.symlinkSync("elsewhere", root);
     assertThrows(() => fs.list(ROOT), Deno.errors.NotADirectory);

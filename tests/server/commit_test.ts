@@ -135,3 +135,13 @@ Deno.test("a directory that its owner may not read is put on the disk all the sa
   assertEquals(await world.commit({ op: "mkdir", path: path("d"), entry }), []);
   assertEquals(world.fs.lstat(path("d"))!.mode, 0o111);
 });
+
+Deno.test("a directory that somebody takes away and puts back is put on the disk all the same", async () => {
+  let synced = 0;
+  using world = await scene((call, _, at) => {
+    if (call === "syncDir" && at === "d" && synced++ === 0) throw systemError("ENOTDIR", call, "");
+  });
+  const entry = { kind: "dir", ...plain(0o755, 5n) } as const;
+  assertEquals(await world.commit({ op: "mkdir", path: path("d"), entry }), []);
+  assertEquals(synced, 2);
+});
