@@ -2,8 +2,9 @@
 
 import { FatalError } from "./errors.ts";
 import type { Emit, SyncEvent } from "./events.ts";
-import type { Link } from "./link.ts";
-import { relay } from "./link.ts";
+import { handleLink } from "./handle_link.ts";
+import { loadLibc } from "./libc.ts";
+import { type Handover, type Link, relay } from "./link.ts";
 import { portLink } from "./port_link.ts";
 
 /** What an engine tells its host; `Request` is what this engine asks for. */
@@ -18,7 +19,7 @@ export type FromEngine<Request> =
 export type ToEngine<Start, Note, Peer> =
   | { readonly kind: "start"; readonly start: Start }
   | { readonly kind: "note"; readonly note: Note }
-  | { readonly kind: "link"; readonly port: MessagePort; readonly peer: Peer }
+  | { readonly kind: "link"; readonly port: MessagePort; readonly handle: number | undefined; readonly peer: Peer }
   | { readonly kind: "stop" };
 
 /** An engine in its Worker. */
@@ -50,11 +51,13 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
     this.#post({ kind: "note", note });
   }
 
-  /** Hands a connection over; it is passed on until either end closes it. */
+  /** Hands a connection over, its socket itself where that can be; else it is passed on until either end closes it. */
   link(link: Link, peer: Peer): void {
     const { port1, port2 } = new MessageChannel();
-    relay(link, portLink(port1));
-    this.#post({ kind: "link", port: port2, peer }, [port2]);
+    const given = link.handOver?.();
+    if (given) closeTogether(link, given, port1);
+    else relay(link, portLink(port1));
+    this.#post({ kind: "link", port: port2, handle: given?.handle, peer }, [port2]);
   }
 
   /** Asks the engine to end; `done` tells when it has. */
@@ -77,6 +80,24 @@ function errorOf({ fatal, message, stack }: FromEngine<unknown> & { kind: "faile
   const error = new Error(message);
   error.stack = stack;
   return error;
+}
+
+/** Through the port each side tells the other only that it has ended the connection. */
+function closeTogether(link: Link, { closed }: Handover, port: MessagePort): void {
+  port.onmessage = () => {
+    link.close();
+    port.close();
+  };
+  closed.then(() => port.postMessage(null));
+}
+
+function takeOver(handle: number, port: MessagePort): Link {
+  const link = handleLink(handle, loadLibc()!, () => port.postMessage(null));
+  port.onmessage = () => {
+    link.close();
+    port.close();
+  };
+  return link;
 }
 
 /** What an engine gets from its host. */
@@ -105,7 +126,10 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
   };
   scope.onmessage = async ({ data }: MessageEvent<ToEngine<Start, Note, Peer>>) => {
     if (data.kind === "note") return side.onNote(data.note);
-    if (data.kind === "link") return side.onLink(portLink(data.port), data.peer);
+    if (data.kind === "link") {
+      const { port, handle, peer } = data;
+      return side.onLink(handle === undefined ? portLink(port) : takeOver(handle, port), peer);
+    }
     if (data.kind === "stop") return stop.abort();
     try {
       post({ kind: "done", status: await engine(data.start, side) });

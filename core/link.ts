@@ -11,10 +11,23 @@ export interface Link {
    * @throws {DisconnectedError} When the connection is gone.
    */
   send(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** The next bytes, or undefined once the other end has closed. @throws {DisconnectedError} When it broke. */
+  /**
+   * The next bytes, valid until the next call, or undefined once the other end has closed.
+   * @throws {DisconnectedError} When it broke.
+   */
   receive(): Promise<Uint8Array | undefined>;
   /** Ends the connection in both directions; what was sent before still arrives. Idempotent. */
   close(): void;
+  /** Gives the connection to another thread of this process, where it can be given. Nothing but `close` is to be called then. */
+  readonly handOver?: () => Handover | undefined;
+}
+
+/** A connection that is given to another thread. */
+export interface Handover {
+  /** A handle of its socket; whoever takes it closes it. */
+  readonly handle: number;
+  /** Resolves when the connection has been ended on this side. */
+  readonly closed: Promise<void>;
 }
 
 /** Received bytes that nobody has asked for yet. Calls `taken` with the length of each buffer that is taken. */

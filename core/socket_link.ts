@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { DisconnectedError } from "./errors.ts";
 import { Inbox, type Link, Window } from "./link.ts";
+import { handOver } from "./hand_over.ts";
 import { BUFFER_BYTES, LINK_WINDOW_BYTES } from "./limits.ts";
 
 /** Takes the socket over; `head` is what arrived behind the handshake already. */
@@ -23,18 +24,31 @@ export function socketLink(socket: Socket, head: Uint8Array): Link {
     window.fail(error ?? new DisconnectedError("The connection is closed"));
   };
   socket.setNoDelay(true);
-  socket.on("data", (bytes: Uint8Array) => receive(owned(bytes)));
   socket.on("error", (error: Error) => end(new DisconnectedError(error.message, { cause: error })));
   socket.on("close", () => end(undefined));
   socket.on("end", () => end(undefined));
-  if (head.length > 0) receive(owned(head));
+  // Until it is known which thread reads it, nobody does.
+  socket.pause();
+  let begun = false;
+  const begin = () => {
+    if (begun) return;
+    begun = true;
+    if (head.length > 0) receive(owned(head));
+    socket.on("data", (bytes: Uint8Array) => receive(owned(bytes)));
+    socket.resume();
+  };
   return {
+    handOver: () => begun || head.length > 0 || inbox.ended ? undefined : handOver(socket),
     send: (bytes) => {
+      begin();
       if (inbox.ended || socket.destroyed) return Promise.reject(new DisconnectedError("The connection is closed"));
       socket.write(bytes, () => window.release(bytes.length));
       return window.add(bytes.length);
     },
-    receive: () => inbox.take(),
+    receive: () => {
+      begin();
+      return inbox.take();
+    },
     close: () => {
       end(undefined);
       socket.destroySoon();

@@ -1,0 +1,38 @@
+// Gives a plain socket of node:net to another thread of this process, by its handle. Deno 2.9 tells the handle; where it is not
+// told, and with TLS, the socket stays where it is.
+
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import type { Handover } from "./link.ts";
+import { ownCalls } from "./open_fs.ts";
+
+/** What is under a socket, as far as the runtime has it. */
+interface Under {
+  /** A copy of the handle. */
+  readonly fdForIpc?: () => number;
+  readonly readStop?: () => number;
+  readStart: () => number;
+}
+
+/** Whether the runtime has read from a socket that was given away: then none is any more. */
+let isMisread = false;
+
+/** Gives `socket` away, of which nothing is waiting to be read. It is to be destroyed here too in the end. */
+export function handOver(socket: Socket): Handover | undefined {
+  const under = (socket as unknown as { readonly _handle?: Under })._handle;
+  if (isMisread || !ownCalls() || socket instanceof TLSSocket || socket.readableLength > 0) return undefined;
+  if (!under?.fdForIpc || !under.readStop) return undefined;
+  const handle = under.fdForIpc();
+  if (handle < 0) return undefined;
+  under.readStop();
+  // Whatever a stream does to have something ready: it is for somebody else now.
+  under.readStart = () => 0;
+  const { bytesRead } = socket;
+  const closed = new Promise<void>((resolve) =>
+    socket.on("close", () => {
+      isMisread ||= socket.bytesRead !== bytesRead;
+      resolve();
+    })
+  );
+  return { handle, closed };
+}
