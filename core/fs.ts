@@ -53,12 +53,20 @@ export interface ReadableFile extends Disposable {
   readAt(offset: number, into: Uint8Array): number;
 }
 
+/** Blocks of the file systems that can share them (bytes). */
+export const BLOCK_BYTES = 4096;
+
 /** A file open for writing, from front to back. */
 export interface WritableFile extends Disposable {
   /** Appends all of `bytes`. One that fails may be made again: what it has written of them counts for nothing. */
   write(bytes: Uint8Array): void;
   /** Appends `length` zeros, as a hole where the file system has such; whoever reads the file finds them at once. */
   skip(length: number): void;
+  /**
+   * Appends a range of another file, of which both then share the blocks. Begins and ends between blocks (`BLOCK_BYTES`) in both.
+   * @returns Whether it has; where the layer, the file system or these two files cannot, nothing has been appended.
+   */
+  clone(from: ReadableFile, offset: number, length: number): boolean;
   /** Sets the mode and the modification time; after the last write. */
   setMeta(meta: Meta): void;
   /** Returns once the content is on the disk. */

@@ -345,6 +345,10 @@ class PortableWritable implements WritableFile {
     }
   }
 
+  clone(): boolean {
+    return false;
+  }
+
   skip(length: number): void {
     this.#file.truncateSync(this.#file.seekSync(length, Deno.SeekMode.Current));
   }

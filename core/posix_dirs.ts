@@ -248,6 +248,14 @@ export class PosixDirs implements Disposable {
     return this.base + at;
   }
 
+  /** Address of what FICLONERANGE is told (linux/fs.h). */
+  cloneRange(from: number, offset: number, length: number, to: number): number {
+    for (const [i, value] of [from, offset, length, to].entries()) {
+      this.view.setBigInt64(STRUCT + 8 * i, BigInt(value), true);
+    }
+    return this.base + STRUCT;
+  }
+
   /** Where `statx` puts its answer in the scratch memory. */
   get struct(): number {
     return STRUCT;

@@ -1,7 +1,7 @@
 // Files that the POSIX layer has open.
 
 import { type Meta, type ReadableFile, SETGID, SETUID, type Stat, type WritableFile } from "./fs.ts";
-import { E } from "./libc.ts";
+import { C, E } from "./libc.ts";
 import type { PosixDirs } from "./posix_dirs.ts";
 
 /** An open file. */
@@ -101,6 +101,18 @@ export class PosixWritable extends OpenFile implements WritableFile {
     this.#changing();
     this.#size += length;
     this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
+  }
+
+  clone(from: ReadableFile, offset: number, length: number): boolean {
+    if (!(from instanceof PosixReadable)) return false;
+    const { fd, dirs } = this;
+    const { call } = dirs.libc;
+    this.#changing();
+    const range = dirs.cloneRange(from.fd, offset, length, this.#size);
+    // Whatever the reason is, it can be copied; if it is the disk, that will say so.
+    if (call.ioctl(fd, C.FICLONERANGE, range) !== 0) return false;
+    this.#size += length;
+    return true;
   }
 
   setMeta({ mode = this.#mode, mtimeNs }: Meta): void {

@@ -79,27 +79,32 @@ export class Holdings {
 
   /** A range of the file at `path`, at most a longest chunk; a view that the next call overwrites. */
   read(path: RelPath, start: number, length: number): Uint8Array {
-    let file = this.#open.get(path);
-    if (!file) {
-      if (this.#open.size >= REMEMBERED) {
-        for (const other of this.#open.values()) other[Symbol.dispose]();
-        this.#open.clear();
-      }
-      try {
-        this.#open.set(path, file = this.#fs.openFile(path));
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-        this.#mistaken(path);
-      }
-    }
     const bytes = this.#buffer.subarray(0, length);
-    if (file.readAt(start, bytes) !== length) this.#mistaken(path);
+    if (this.file(path).readAt(start, bytes) !== length) this.#mistaken(path);
     return bytes;
   }
 
   /** Makes sure that what came of a file of the mirror is what it should be. */
   check(path: RelPath, bytes: Uint8Array, digest: Digest): void {
     if (digestOf(bytes) !== digest) this.#mistaken(path);
+  }
+
+  /** The file at `path`, open until others are or `close`. */
+  file(path: RelPath): ReadableFile {
+    const open = this.#open.get(path);
+    if (open) return open;
+    if (this.#open.size >= REMEMBERED) {
+      for (const other of this.#open.values()) other[Symbol.dispose]();
+      this.#open.clear();
+    }
+    try {
+      const file = this.#fs.openFile(path);
+      this.#open.set(path, file);
+      return file;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      this.#mistaken(path);
+    }
   }
 
   #mistaken(path: RelPath): never {

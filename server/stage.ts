@@ -15,6 +15,7 @@ import { type Holder, Holdings, MAX_CHUNK_BYTES } from "./holdings.ts";
 import { LEFT_FROM_BYTES, type Leftovers, stagedName } from "./leftovers.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
+import { Sharing } from "./share.ts";
 
 /** A file that is whole and waits to be committed. */
 export interface Staged {
@@ -80,6 +81,7 @@ export interface StageOptions {
 export class Stage {
   readonly #fs: FileSystem;
   readonly #holdings: Holdings;
+  readonly #sharing: Sharing;
   readonly #leftovers: Leftovers;
   readonly #metadata: Metadata;
   readonly #fsync: boolean;
@@ -101,6 +103,7 @@ export class Stage {
     this.#fs = fs;
     this.#leftovers = leftovers;
     this.#holdings = new Holdings(fs, index, leftovers);
+    this.#sharing = new Sharing(this.#holdings);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
@@ -155,16 +158,25 @@ export class Stage {
   keep(index: number, count: number): void {
     this.#add((now) => {
       const { path, recipe: { lengths, digests }, starts } = this.#baseOf(now.base, index, count);
-      for (let i = index, to; i < index + count; i = to) {
+      const from = now.size;
+      for (let i = index; i < index + count; i++) this.#note(now, digests[i]!, lengths[i]!);
+      const start = starts[index]!, size = now.size - from;
+      // What is sparse may become so only now.
+      const shared = !now.begin.sparse &&
+        this.#sharing.append({ path, start, length: size }, now.file, from, (bytes) => this.#write(now, bytes, from));
+      for (let i = index, to, at = 0; i < index + count; i = to) {
         // As many at a time as the buffer holds.
-        let size = lengths[to = i]!;
-        while (++to < index + count && size + lengths[to]! <= MAX_CHUNK_BYTES) size += lengths[to]!;
-        const bytes = this.#holdings.read(path, starts[i]!, size);
-        for (let j = i, at = 0; j < to; at += lengths[j++]!) {
-          this.#holdings.check(path, bytes.subarray(at, at + lengths[j]!), digests[j]!);
-          this.#note(now, digests[j]!, lengths[j]!);
+        let length = lengths[to = i]!;
+        while (++to < index + count && length + lengths[to]! <= MAX_CHUNK_BYTES) length += lengths[to]!;
+        // What is checked is what will be there.
+        const bytes = shared
+          ? this.#holdings.read(now.at, from + at, length)
+          : this.#holdings.read(path, start + at, length);
+        for (let j = i, of = 0; j < to; of += lengths[j++]!) {
+          this.#holdings.check(path, bytes.subarray(of, of + lengths[j]!), digests[j]!);
         }
-        this.#write(now, bytes, now.size - size);
+        if (!shared) this.#write(now, bytes, from + at);
+        at += length;
       }
     });
   }

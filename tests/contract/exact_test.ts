@@ -2,7 +2,7 @@
 // paths of any length. A layer is held to what its features promise.
 
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { type FileSystem, NO_ID } from "../../core/fs.ts";
+import { BLOCK_BYTES, type FileSystem, NO_ID } from "../../core/fs.ts";
 import { loadLibc } from "../../core/libc.ts";
 import { joinPath, parsePath as p, type RelPath, ROOT } from "../../core/path.ts";
 import { PortableFs } from "../../core/portable_fs.ts";
@@ -179,6 +179,28 @@ test("skip() makes zeros that are there at once, in the middle and at the end, a
   assertEquals([stat.size, stat.mtimeNs], [size, 5_000_000n]);
   // Windows' holes have to be asked for, and Wine knows none.
   if (Deno.build.os !== "windows") assert(stat.allocated < 10 * BLOCK, `${stat.allocated} bytes`);
+});
+
+test("clone() appends whole blocks of another file, or says that it cannot and has appended nothing", (fs) => {
+  const block = new Uint8Array(BLOCK_BYTES);
+  {
+    using file = fs.createFile(p("a"), 0o644);
+    for (const byte of [1, 2, 3]) file.write(block.fill(byte));
+  }
+  using from = fs.openFile(p("a"));
+  let made: boolean;
+  {
+    using file = fs.createFile(p("b"), 0o644);
+    file.write(block.fill(4));
+    made = file.clone(from, BLOCK_BYTES, 2 * BLOCK_BYTES);
+    assertEquals(file.clone(from, 3 * BLOCK_BYTES, BLOCK_BYTES), false, "beyond the end");
+    file.write(block.fill(5));
+  }
+  using file = fs.openFile(p("b"));
+  const bytes = new Uint8Array(5 * BLOCK_BYTES);
+  const length = file.readAt(0, bytes);
+  const firsts = Array.from({ length: length / BLOCK_BYTES }, (_, i) => bytes[i * BLOCK_BYTES]);
+  assertEquals(firsts, made ? [4, 2, 3, 5] : [4, 5]);
 });
 
 test("skip() and write() may be mixed in any way", (fs) => {

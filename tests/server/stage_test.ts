@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import { ProtocolError } from "../../core/errors.ts";
-import { parsePath } from "../../core/path.ts";
+import type { FileSystem } from "../../core/fs.ts";
+import { parsePath, type RelPath } from "../../core/path.ts";
 import { contentOf, digestOf } from "../../core/recipe.ts";
 import { ROOT_ID } from "../../core/schema.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
@@ -28,7 +29,7 @@ const BEGIN = {
   base: parsePath("f"),
 } as const;
 
-function scene() {
+function scene(wrap: (fs: MemoryFs) => FileSystem = (fs) => fs) {
   const fs = new MemoryFs(new FakeClock().nowNs);
   for (const dir of [PRIVATE_DIR, STAGE_DIR]) fs.mkdir(dir, 0o700);
   const index = new TreeIndex(":memory:");
@@ -37,7 +38,7 @@ function scene() {
   return {
     fs,
     index,
-    stage: new Stage(fs, index, metadata, {
+    stage: new Stage(wrap(fs), index, metadata, {
       fsync: true,
       name: "stage",
       makeRoom: () => false,
@@ -45,6 +46,26 @@ function scene() {
     }),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   };
+}
+
+/** Notes offset and length of every range that is to be cloned, and answers for the file system if there is an answer. */
+function cloning(fs: MemoryFs, answer: boolean | undefined, clones: unknown[][]): FileSystem {
+  return new Proxy<FileSystem>(fs, {
+    get(object, key) {
+      const value = Reflect.get(object, key, object);
+      if (typeof value !== "function") return value;
+      if (key !== "createFile") return value.bind(object);
+      return (path: RelPath, mode: number) => {
+        const file = object.createFile(path, mode);
+        const clone = file.clone.bind(file);
+        file.clone = (from, offset, length) => {
+          clones.push([offset, length]);
+          return answer ?? clone(from, offset, length);
+        };
+        return file;
+      };
+    },
+  });
 }
 
 Deno.test("a file that is not what it was said to be is not staged, and leaves nothing", () => {
@@ -129,6 +150,43 @@ Deno.test("a base that is not what it was makes a problem, and is read anew", ()
     assert("reason" in staged && staged.reason.includes("read anew"), use);
     assertEquals([...stage.wrong], [BEGIN.path]);
     assertEquals(fs.list(STAGE_DIR), []);
+  }
+});
+
+Deno.test("whole blocks of a base are shared, where they can be, and are what they should be; else they are copied", () => {
+  const old = CONTENTS.random(400_000, random(1)) as Uint8Array<ArrayBuffer>;
+  for (const answer of [undefined, false]) {
+    const clones: unknown[][] = [];
+    using world = scene((fs) => cloning(fs, answer, clones));
+    const { stage, fs } = world;
+    const base = withBase(world, old);
+    const count = base.lengths.length;
+    // The end of the base comes behind what ends with it in a block, then behind what does not.
+    const start = 4 * 4000, before = old.subarray(0, start % 4096);
+    const digests = [digestOf(before), ...base.digests.slice(4), digestOf(BYTES), ...base.digests.slice(4)];
+    const lengths = [before.length, ...base.lengths.slice(4), BYTES.length, ...base.lengths.slice(4)];
+    const whole = new Uint8Array([...before, ...old.subarray(start), ...BYTES, ...old.subarray(start)]);
+    stage.begin({ ...BEGIN, size: whole.length });
+    stage.literal(before);
+    stage.keep(4, count - 4);
+    stage.literal(BYTES);
+    stage.keep(4, count - 4);
+    const staged = stage.end(contentOf({ average: 2048, lengths, digests }));
+    assert("at" in staged, `${Object.values(staged)}`);
+    assertEquals(fs.readFile(staged.at), whole);
+    const from = Math.ceil(start / 4096) * 4096;
+    assertEquals(clones, [[from, Math.floor(old.length / 4096) * 4096 - from]]);
+    for (const at of [start, 200_000, old.length - 1]) {
+      fs.spoil(BEGIN.path, at);
+      stage.begin({ ...BEGIN, size: whole.length });
+      stage.literal(before);
+      stage.keep(4, count - 4);
+      const failed = stage.end("00".repeat(32));
+      assert("reason" in failed && failed.reason.includes("read anew"), `spoilt at ${at}`);
+      fs.spoil(BEGIN.path, at);
+    }
+    // Where it was in vain it is not tried again.
+    assertEquals(clones.length, answer === false ? 1 : 4);
   }
 });
 

@@ -32,6 +32,7 @@ export const CHANGES: ReadonlySet<string> = new Set([
   "setXattrs",
   "write",
   "skip",
+  "clone",
 ]);
 
 /** `fs`, which fails from the moment on that the fuse has burnt down. Reading fails then too. */

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { ProblemError } from "../../core/errors.ts";
 import {
+  BLOCK_BYTES,
   type FileSystem,
   type FsFeatures,
   type Listed,
@@ -506,6 +507,14 @@ class MemoryWritable implements WritableFile {
     writeAt(node, this.#at, bytes);
     this.#at += bytes.length;
     node.mtimeNs = node.ctimeNs = this.#now();
+  }
+
+  clone(from: ReadableFile, offset: number, length: number): boolean {
+    if (offset % BLOCK_BYTES + length % BLOCK_BYTES + this.#at % BLOCK_BYTES > 0) return false;
+    const bytes = new Uint8Array(length);
+    if (from.readAt(offset, bytes) !== length) return false;
+    this.write(bytes);
+    return true;
   }
 
   skip(length: number): void {
