@@ -175,6 +175,7 @@ export class Commit {
       case "file":
         return this.#separate(
           this.#put(step.path, step.entry, (path, old) => this.#make(step.at, path, old, step.staged), step.recipe),
+          step.entry,
         );
       case "symlink":
         return this.#symlink(step.path, step.entry);
@@ -225,12 +226,12 @@ export class Commit {
       this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
       return this.#make(at, path, old);
     });
-    this.#separate(id);
+    this.#separate(id, entry);
   }
 
   /** What was made anew is not the file any more that it was with its other names; they are told to the mirror again. */
-  #separate(id: number): void {
-    this.#index.separate(this.#index.get(id)!.entry.link, id);
+  #separate(id: number, { link }: Entry): void {
+    this.#index.separate(link, id);
   }
 
   /** Makes `path` another name of what is at `to`; where the file system has no such thing, a copy. */
@@ -391,9 +392,13 @@ export class Commit {
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
     const made = this.#writing([parentOf(path)], () => make(path, old));
     if (old) this.#refresh(old);
-    const id = this.#index.put(parent, nameOf(path), entry, undefined, recipe);
     // A directory is what it is to be only after `finish`.
-    if (entry.kind !== "dir") this.#see(id, path, made);
+    const stat = entry.kind === "dir" ? undefined : this.#fs.lstat(path);
+    // Its number alone may have gone to another file by now.
+    const isOther = made !== undefined && (made.ino !== stat?.ino || made.mtimeNs !== stat.mtimeNs);
+    const id = this.#index.put(parent, nameOf(path), entry, isOther ? undefined : seenOf(stat), recipe);
+    if (isOther) throw new ProblemError("something else has come to its place");
+    if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
     return id;
@@ -472,13 +477,9 @@ export class Commit {
     this.problems.push({ path, message: "on the server: somebody else has changed it; it is looked at anew" });
   }
 
-  /** Notes what lstat says of an entry, for all its names; that it is `made`, where that is known. */
-  #see(id: number, path: RelPath, made?: Made): void {
+  /** Notes what lstat says of an entry, for all its names. */
+  #see(id: number, path: RelPath): void {
     const stat = this.#fs.lstat(path);
-    // Its number alone may have gone to another file by now.
-    if (made && (made.ino !== stat?.ino || made.mtimeNs !== stat.mtimeNs)) {
-      throw new ProblemError("something else has come to its place");
-    }
     this.#index.setSeen(id, seenOf(stat));
     if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
   }
