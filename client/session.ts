@@ -138,7 +138,12 @@ export class Session {
       rules: options.rules,
       guard,
     };
-    guard.connect({ index, otherSource: otherSource(options.source, welcome), send: (message) => this.#tell(message) });
+    guard.connect({
+      index,
+      otherSource: otherSource(options.source, welcome),
+      lastRoot: welcome.lastRoot,
+      send: (message) => this.#tell(message),
+    });
   }
 
   /** Makes the index agree with the mirror, whose root hash is `root`. @returns Where it did not. */

@@ -102,6 +102,18 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "a client that has lost its state is not told which directory the source was",
+    file: "client/guard.ts",
+    from: "(otherSource === undefined && lastRoot ? lastRoot : undefined)",
+    to: "undefined",
+  },
+  {
+    name: "which directory the source is, is not noted before the mirror is in step",
+    file: "client/guard.ts",
+    from: "if (this.#known === undefined && this.#mirror.otherSource === undefined) this.#noteRoot(root);",
+    to: "",
+  },
+  {
     name: "a source that is another directory may empty the mirror",
     file: "client/brake.ts",
     from: 'if (facts.anotherRoot) return "another directory";',
