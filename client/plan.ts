@@ -379,7 +379,8 @@ export class Planner {
 
   /** Whether an entry is wanted elsewhere, as far as its inode tells: the number may have become that of another kind. */
   #isClaimed({ entry, seen }: Node): boolean {
-    return seen !== undefined && seen.ino !== 0n && this.#claimed.get(seen.ino) === entry.kind;
+    return this.#deps.followRenames && seen !== undefined && seen.ino !== 0n &&
+      this.#claimed.get(seen.ino) === entry.kind;
   }
 
   /** Whether what is in place has to wait in a slot. */

@@ -430,6 +430,26 @@ Deno.test("on another drive inode numbers tell nothing: what has one that the in
   assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), ["a", "junk", "photos", "photos/1"]);
 });
 
+Deno.test("on another drive inode numbers tell nothing: what has the number of a directory is not where that is wanted", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs, maxDelete: { percent: 100 } });
+  for (let i = 0; i < 3; i++) world.source.mkdir(p(`photos${i}`), 0o755);
+  world.source.writeFile(p("photos2/1"), "1");
+  assertEquals(await world.once(), 0);
+  // Its root has the number that the directory has.
+  const { ino } = world.source.lstat(p("photos2"))!;
+  const other = place.at = new MemoryFs(world.clock.nowNs, undefined, undefined, ino - 1n);
+  assertEquals(other.lstat(ROOT)!.ino, ino);
+  other.writeFile(p("photos2"), "a file");
+  assertEquals(await world.once(), 3);
+  assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), [
+    "photos0",
+    "photos1",
+    "photos2",
+    "photos2/1",
+  ]);
+});
+
 Deno.test("the same drive under another device number, and another directory on the same drive, are the source", async () => {
   const place = new MountPoint();
   using world = new World({ wrapSource: place.fs });

@@ -127,6 +127,13 @@ export const FOUND: Record<string, Program> = {
     { do: "fault", side: "server", calls: 21, times: 2, code: "EACCES" },
     { do: "user", seed: 1381548041, count: 8 },
   ],
+  "a directory is taken for one of another drive that has its inode number": [
+    { do: "user", seed: 1113894875, count: 5 },
+    { do: "user", seed: 1776262475, count: 6 },
+    { do: "user", seed: 1892305855, count: 3 },
+    { do: "user", seed: 946759664, count: 2 },
+    { do: "unmount", leaves: "a few files", ms: 3000 },
+  ],
   "a client that has lost its state takes another drive for the source": [
     { do: "user", seed: 175214366, count: 2 },
     { do: "weather", latencyMs: 1, piece: 0 },

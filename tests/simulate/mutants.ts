@@ -114,6 +114,12 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "inode numbers of another drive are taken for those that the index knows",
+    file: "client/plan.ts",
+    from: "return this.#deps.followRenames && seen !== undefined",
+    to: "return seen !== undefined",
+  },
+  {
     name: "a source that is another directory may empty the mirror",
     file: "client/brake.ts",
     from: 'if (facts.anotherRoot) return "another directory";',
