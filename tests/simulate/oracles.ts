@@ -1,7 +1,8 @@
 // What must be true in every simulation, after every step: promises P1 to P5 as questions to the file systems in memory.
 
 import type { RelPath } from "../../core/path.ts";
-import { isWithin, ROOT } from "../../core/path.ts";
+import { firstWithin } from "../../client/harm.ts";
+import { isWithin, joinPath, ROOT } from "../../core/path.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import { HISTORY_DIR, PRIVATE_DIR } from "../../server/places.ts";
 import type { MemoryFs, TreeEntry } from "../support/memory_fs.ts";
@@ -26,6 +27,9 @@ export class Oracles {
   /** Steps that were not acknowledged: of the commit under way at a crash, of those that failed, and what failed in the last. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
+  /** From where the mirror has moved something since the last `inBoth`, and what was where in the slots. */
+  readonly #moved = new Set<RelPath>();
+  readonly #parked = new Map<number, RelPath>();
   #events = 0;
   #crashes = 0;
 
@@ -40,6 +44,7 @@ export class Oracles {
 
   /** Paths of files that source and mirror have in common, whatever is in them. */
   inBoth(): string[] {
+    this.#moved.clear();
     const mirror = contents(this.#world.mirror);
     return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path));
   }
@@ -47,7 +52,8 @@ export class Oracles {
   /** P5: nothing of this is gone from the mirror, though the source's drive is. */
   keeps(paths: readonly string[]): void {
     const mirror = contents(this.#world.mirror);
-    const gone = paths.filter((path) => !mirror.has(path));
+    // No other drive's inode numbers tell of a move: one that is made now was told before the drive went, and was under way.
+    const gone = paths.filter((path) => !mirror.has(path) && firstWithin(path as RelPath, this.#moved) === undefined);
     if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
   }
 
@@ -61,6 +67,11 @@ export class Oracles {
   commit(steps: readonly CommitStep[]): (failed: readonly string[]) => void {
     // One that failed as a whole may have done anything, and is completed when a client comes.
     this.#underWay = [...this.#underWay, ...steps];
+    for (const step of steps) {
+      if (step.op === "move") this.#moved.add(step.from);
+      else if (step.op === "park") this.#parked.set(step.slot, step.path);
+      else if (step.op === "unpark") this.#moved.add(joinPath(this.#parked.get(step.slot)!, step.below));
+    }
     return (failed) => {
       // A power cut may bring the journal back, by which what has failed is tried once more.
       this.#underWay = steps.filter((step) => failed.some((path) => touches(step, path as RelPath)));
