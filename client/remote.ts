@@ -81,7 +81,7 @@ export class Remote implements Outlet {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #frames: FrameReader;
-  readonly #out = new Writer(TOGETHER_BYTES + 65536);
+  readonly #out = new Writer();
   readonly #pace: Pace;
   readonly #pack = new Writer();
   /** Whether the server takes packed messages, and the level at which the line wants them. */

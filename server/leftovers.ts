@@ -119,7 +119,7 @@ export class Leftovers {
     const average = stat.kind === "file" ? averageOf(name) : undefined;
     if (average === undefined) return this.drop(path);
     using file = this.#fs.openFile(path);
-    const cutter = new Cutter();
+    using cutter = new Cutter();
     const digests: Digest[] = [];
     cutter.start((offset, into) => file.readAt(offset, into), { size: stat.size, average });
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {

@@ -18,7 +18,7 @@ function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
-const tell = Deno.args.includes("--trace") ? say : () => {};
+const tell = Deno.args.includes("--trace") ? say : undefined;
 
 const started = performance.now();
 let failures = 0;
@@ -28,7 +28,7 @@ for (; seed < from + count && failures < most; seed++) {
   // Every so often, that the same seed gives the same run is looked at too.
   if (failure === undefined && seed % 16 !== 0) continue;
   const again = await simulate(programOf(seed));
-  if (again.failure !== failure || again.trace !== trace) {
+  if (again.failure !== failure || again.trace() !== trace()) {
     failures++;
     say(`seed ${seed}: not deterministic\n${failure}\n${again.failure}`);
     continue;
@@ -42,7 +42,7 @@ for (; seed < from + count && failures < most; seed++) {
     programOf(seed),
     async (program) => (await simulate(program)).failure?.startsWith(kind) === true,
   );
-  say(`made small: ${(await simulate(small, tell)).failure}\n${JSON.stringify(small)}`);
+  say(`made small: ${(await simulate(small, tell ?? (() => {}))).failure}\n${JSON.stringify(small)}`);
 }
 const seconds = (performance.now() - started) / 1000;
 say(`${seed - from} seeds, ${failures} failures, ${((seed - from) / seconds).toFixed(0)} seeds/s`);

@@ -23,7 +23,7 @@ export class Oracles {
   /** Every content that a file of the source ever had, or somebody else put into the mirror. */
   readonly #held = new Set<string>();
   /** What the mirror held when it acknowledged the last commit, by path, and has not been asked to change since. */
-  #acknowledged = new Map<string, string>();
+  #acknowledged = new Map<RelPath, string>();
   /** Steps that were not acknowledged: of the commit under way at a crash, of those that failed, and what failed in the last. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
@@ -37,23 +37,31 @@ export class Oracles {
     this.#world = world;
   }
 
-  /** The source has changed, or is another drive. */
-  note(source = this.#world.source): void {
+  /** The source has changed at these paths. */
+  changed(paths: readonly RelPath[]): void {
+    for (const path of paths) {
+      const content = this.#world.source.contentAt(path);
+      if (content !== undefined) this.#held.add(content);
+    }
+  }
+
+  /** The source is another drive. */
+  replaced(source: MemoryFs): void {
     for (const content of contents(source).values()) this.#held.add(content);
   }
 
   /** Paths of files that source and mirror have in common, whatever is in them. */
-  inBoth(): string[] {
+  inBoth(): RelPath[] {
     this.#moved.clear();
     const mirror = contents(this.#world.mirror);
     return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path));
   }
 
   /** P5: nothing of this is gone from the mirror, though the source's drive is. */
-  keeps(paths: readonly string[]): void {
+  keeps(paths: readonly RelPath[]): void {
     const mirror = contents(this.#world.mirror);
     // No other drive's inode numbers tell of a move: one that is made now was told before the drive went, and was under way.
-    const gone = paths.filter((path) => !mirror.has(path) && firstWithin(path as RelPath, this.#moved) === undefined);
+    const gone = paths.filter((path) => !mirror.has(path) && firstWithin(path, this.#moved) === undefined);
     if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
   }
 
@@ -88,14 +96,16 @@ export class Oracles {
   recovered(): void {
     if (!this.#checkRecovery) return;
     this.#checkRecovery = false;
-    const now = contents(this.#world.mirror), everywhere = new Set(contents(this.#world.mirror, true).values());
+    const now = contents(this.#world.mirror), everywhere = new Set(this.#world.mirror.contents().values());
     for (const [path, content] of this.#acknowledged) {
       if (now.get(path) === content) continue;
-      if (!this.#underWay.some((step) => touches(step, path as RelPath))) {
-        throw new OracleError(`P3: "${path}" was acknowledged as ${content}, and is ${now.get(path)} after a crash`);
+      if (!this.#underWay.some((step) => touches(step, path))) {
+        throw new OracleError(
+          `P3: "${path}" was acknowledged as ${short(content)}, and is ${short(now.get(path))} after a crash`,
+        );
       }
       if (!everywhere.has(content)) {
-        throw new OracleError(`P3: ${content}, acknowledged as "${path}", is lost`);
+        throw new OracleError(`P3: ${short(content)}, acknowledged as "${path}", is lost`);
       }
     }
     this.#underWay = [];
@@ -105,7 +115,7 @@ export class Oracles {
   /** P2: every file of the mirror is, whole, a version that somebody made. P4: nothing unexpected was told. */
   always(when: string): void {
     for (const [path, content] of contents(this.#world.mirror)) {
-      if (!this.#held.has(content)) throw new OracleError(`P2 at ${when}: "${path}" is torn: ${content}`);
+      if (!this.#held.has(content)) throw new OracleError(`P2 at ${when}: "${path}" is torn: ${short(content)}`);
     }
     const events = [...this.#world.clientEvents, ...this.#world.serverEvents];
     for (const event of events.slice(this.#events)) {
@@ -136,17 +146,17 @@ export class Oracles {
 }
 
 /** What is in the files of a tree. */
-function contents(fs: MemoryFs, withPrivate = false): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [path, { kind, size, content }] of Object.entries(fs.tree({ withoutPrivate: !withPrivate }))) {
-    if (kind === "file") found.set(path, `${size} bytes ${JSON.stringify(content!.slice(0, 80))}`);
-  }
-  return found;
+function contents(fs: MemoryFs): Map<RelPath, string> {
+  return fs.contents({ withoutPrivate: true });
 }
 
 function describe(tree: Record<string, TreeEntry>): Map<string, string> {
   const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
   return new Map(Object.entries(tree).map(([path, entry]) => [path, JSON.stringify(entry, replacer)]));
+}
+
+function short(content: string | undefined): string {
+  return content === undefined ? "not there" : JSON.stringify(content.slice(0, 80));
 }
 
 /** Whether a step may change what is at a path. */

@@ -39,19 +39,22 @@ export interface Outcome {
   /** What an oracle says is wrong, if anything is. */
   readonly failure: string | undefined;
   /** All that was told, and all that was on the mirror at the end: the same for the same program, or it is not deterministic. */
-  readonly trace: string;
+  readonly trace: () => string;
 }
 
 /**
  * Runs a program to its end, or to the first thing that is wrong.
- * @param tell Told of what happens, and of each call that changes the mirror's disk.
+ * @param tell Told of what happens, and of each call that changes the mirror's disk; without, errors know no stack.
  */
-export async function simulate(program: Program, tell: (line: string) => void = () => {}): Promise<Outcome> {
+export async function simulate(program: Program, tell?: (line: string) => void): Promise<Outcome> {
   using simulation = new Simulation(tell);
   let failure: string | undefined;
+  // To note where each error of so many comes from takes longer than what they are of.
+  const { stackTraceLimit } = Error;
+  if (!tell) Error.stackTraceLimit = 0;
   try {
     for (const [step, action] of program.entries()) {
-      tell(JSON.stringify(action));
+      tell?.(JSON.stringify(action));
       await simulation.act(action);
       simulation.oracles.always(`step ${step} (${action.do})`);
     }
@@ -59,8 +62,10 @@ export async function simulate(program: Program, tell: (line: string) => void = 
   } catch (error) {
     failure = (error as Error).message || String(error);
     if (!(error instanceof Error) || error.name !== "OracleError") failure += `\n${(error as Error).stack}`;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
-  return { failure, trace: simulation.trace() };
+  return { failure, trace: () => simulation.trace() };
 }
 
 class Simulation implements Disposable {
@@ -75,7 +80,7 @@ class Simulation implements Disposable {
   #server: Life | undefined;
   #client: { readonly life: Life; readonly stop: () => Promise<number> } | undefined;
 
-  constructor(readonly tell: (line: string) => void) {
+  constructor(readonly tell: ((line: string) => void) | undefined) {
     const world: World = this.#world = new World({
       xattrs: true,
       // This user deletes whatever it likes.
@@ -198,7 +203,7 @@ class Simulation implements Disposable {
     const random = seeded(seed);
     for (let i = 0; i < count; i++) {
       const paths = doSomething(world.source, random);
-      this.oracles.note();
+      this.oracles.changed(paths);
       if (this.#client) world.dirty.addPaths(paths);
     }
   }
@@ -214,7 +219,7 @@ class Simulation implements Disposable {
       for (const name of ["a", "b", "desktop.ini"]) left.writeFile(joinPath(ROOT, name), "x");
     }
     this.#place.at = leaves === "nothing" ? undefined : left;
-    this.oracles.note(left);
+    this.oracles.replaced(left);
     dirty.addPaths(mirror.list(ROOT).map(({ name }) => joinPath(ROOT, name)).filter((path) => path !== PRIVATE_DIR));
     dirty.addAll();
     await clock.pass(ms);
@@ -246,7 +251,7 @@ class Simulation implements Disposable {
   #guarded(fs: FileSystem, life: Life): FileSystem {
     const isMirror = fs === this.#world.mirror;
     return watchedFs(fs, (call, args) => {
-      if (isMirror && CRASH_POINTS.has(call)) {
+      if (this.tell && isMirror && CRASH_POINTS.has(call)) {
         this.tell(`  ${life.dead ? "dead: " : ""}${call} ${args.map(short).join(" ")}`);
       }
       if (life.dead) throw new CrashError(`after the crash: ${call}`);

@@ -37,7 +37,7 @@ export interface TreeEntry {
   readonly mtimeNs: bigint;
   /** Of files: bytes. */
   readonly size?: number;
-  /** Of files: the content as text up to 256 bytes, "sha256:..." above. */
+  /** Of files: up to 256 bytes the content as text, "hex:..." where it is no ASCII; "sha256:..." above. */
   readonly content?: string;
   /** Of symbolic links. */
   readonly target?: string;
@@ -336,6 +336,26 @@ export class MemoryFs implements FileSystem {
     this.#put(this.#vacancy(path, "mknod"), { kind: "other", ...this.#inode(0o644) });
   }
 
+  /** What is in each file, by path, as `tree` tells it. */
+  contents(options: TreeOptions = {}): Map<RelPath, string> {
+    const found = new Map<RelPath, string>();
+    const walk = (dir: DirNode, path: RelPath) => {
+      for (const [name, child] of dir.children) {
+        if (options.withoutPrivate && path === ROOT && isPrivateName(name)) continue;
+        if (child.kind === "file") found.set(joinPath(path, name), describeContent(child));
+        else if (child.kind === "dir") walk(child, joinPath(path, name));
+      }
+    };
+    walk(this.#root, ROOT);
+    return found;
+  }
+
+  /** What is in the file at `path`, likewise; undefined where there is none. */
+  contentAt(path: RelPath): string | undefined {
+    const node = this.#find(path);
+    return typeof node !== "string" && node.kind === "file" ? describeContent(node) : undefined;
+  }
+
   /** All that is below the root, by path in canonical order, without inode numbers and ctimes. */
   tree(options: TreeOptions = {}): Record<string, TreeEntry> {
     const entries: Record<string, TreeEntry> = {};
@@ -586,8 +606,13 @@ function describeContent(node: FileNode): string {
   const known = described.get(node);
   if (known?.bytes === node.bytes && known.ctimeNs === node.ctimeNs && known.size === node.size) return known.content;
   const bytes = node.bytes.subarray(0, node.size);
-  // `fromBytes` gives different bytes different strings.
-  const content = bytes.length <= 256 ? fromBytes(bytes) : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  // Different bytes have different strings; to look whether any is no ASCII is quicker than to find out that they are no UTF-8.
+  const isText = bytes.length <= 256 && bytes.every((byte) => byte < 128);
+  const content = isText
+    ? fromBytes(bytes)
+    : bytes.length <= 256
+    ? `hex:${bytes.toHex()}`
+    : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   described.set(node, { bytes: node.bytes, ctimeNs: node.ctimeNs, size: node.size, content });
   return content;
 }
