@@ -60,7 +60,7 @@ export class Leftovers {
     let bytes = 0, files = 0;
     for (const listed of newest) {
       const path = joinPath(LEFT_DIR, listed.name);
-      const age = this.#clock.now() - Number(listed.stat.mtimeNs / 1_000_000n);
+      const age = this.#clock.date() - Number(listed.stat.mtimeNs / 1_000_000n);
       bytes += listed.stat.size;
       files++;
       if (age > KEPT_MS || files > MOST_FILES || files > 1 && bytes > MOST_BYTES) this.drop(path);

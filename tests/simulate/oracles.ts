@@ -2,7 +2,7 @@
 
 import type { RelPath } from "../../core/path.ts";
 import { firstWithin } from "../../client/harm.ts";
-import { isWithin, joinPath, ROOT } from "../../core/path.ts";
+import { isWithin, ROOT } from "../../core/path.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import { HISTORY_DIR, PRIVATE_DIR } from "../../server/places.ts";
 import type { MemoryFs, TreeEntry } from "../support/memory_fs.ts";
@@ -27,9 +27,10 @@ export class Oracles {
   /** Steps that were not acknowledged: of the commit under way at a crash, of those that failed, and what failed in the last. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
-  /** From where the mirror has moved something since the last `inBoth`, and what was where in the slots. */
-  readonly #moved = new Set<RelPath>();
-  readonly #parked = new Map<number, RelPath>();
+  /** What was torn at a commit. */
+  #torn: string | undefined;
+  /** Where the user has changed something since the mirror was told of everything. */
+  readonly #untold = new Set<RelPath>();
   #events = 0;
   #crashes = 0;
 
@@ -42,7 +43,13 @@ export class Oracles {
     for (const path of paths) {
       const content = this.#world.source.contentAt(path);
       if (content !== undefined) this.#held.add(content);
+      this.#untold.add(path);
     }
+  }
+
+  /** The mirror has been told of all that the client has found. */
+  told(): void {
+    this.#untold.clear();
   }
 
   /** The source is another drive. */
@@ -50,18 +57,20 @@ export class Oracles {
     for (const content of contents(source).values()) this.#held.add(content);
   }
 
-  /** Paths of files that source and mirror have in common, whatever is in them. */
+  /**
+   * Paths of files that source and mirror have in common, whatever is in them, but for those that the user has changed while the
+   * mirror was not told everything: that one was moved or removed, before another came to its place, may still be under way.
+   */
   inBoth(): RelPath[] {
-    this.#moved.clear();
-    const mirror = contents(this.#world.mirror);
-    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path));
+    const mirror = contents(this.#world.mirror),
+      isUntold = (path: RelPath) => firstWithin(path, this.#untold) !== undefined;
+    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path) && !isUntold(path));
   }
 
   /** P5: nothing of this is gone from the mirror, though the source's drive is. */
   keeps(paths: readonly RelPath[]): void {
     const mirror = contents(this.#world.mirror);
-    // No other drive's inode numbers tell of a move: one that is made now was told before the drive went, and was under way.
-    const gone = paths.filter((path) => !mirror.has(path) && firstWithin(path, this.#moved) === undefined);
+    const gone = paths.filter((path) => !mirror.has(path));
     if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
   }
 
@@ -75,15 +84,12 @@ export class Oracles {
   commit(steps: readonly CommitStep[]): (failed: readonly string[]) => void {
     // One that failed as a whole may have done anything, and is completed when a client comes.
     this.#underWay = [...this.#underWay, ...steps];
-    for (const step of steps) {
-      if (step.op === "move") this.#moved.add(step.from);
-      else if (step.op === "park") this.#parked.set(step.slot, step.path);
-      else if (step.op === "unpark") this.#moved.add(joinPath(this.#parked.get(step.slot)!, step.below));
-    }
     return (failed) => {
       // A power cut may bring the journal back, by which what has failed is tried once more.
       this.#underWay = steps.filter((step) => failed.some((path) => touches(step, path as RelPath)));
       this.#acknowledged = contents(this.#world.mirror);
+      // What is torn for a moment only is torn.
+      this.#torn ??= this.#findTorn(this.#acknowledged);
     };
   }
 
@@ -114,9 +120,8 @@ export class Oracles {
 
   /** P2: every file of the mirror is, whole, a version that somebody made. P4: nothing unexpected was told. */
   always(when: string): void {
-    for (const [path, content] of contents(this.#world.mirror)) {
-      if (!this.#held.has(content)) throw new OracleError(`P2 at ${when}: "${path}" is torn: ${short(content)}`);
-    }
+    const torn = this.#torn ?? this.#findTorn(contents(this.#world.mirror));
+    if (torn !== undefined) throw new OracleError(`P2 at ${when}: ${torn}`);
     const events = [...this.#world.clientEvents, ...this.#world.serverEvents];
     for (const event of events.slice(this.#events)) {
       if (event.event !== "warning" || this.#crashes > 0 && event.message.includes("crash")) continue;
@@ -124,6 +129,11 @@ export class Oracles {
         throw new OracleError(`P4 at ${when}: ${event.message}`);
       }
     }
+  }
+
+  #findTorn(now: ReadonlyMap<RelPath, string>): string | undefined {
+    for (const [path, content] of now) if (!this.#held.has(content)) return `"${path}" is torn: ${short(content)}`;
+    return undefined;
   }
 
   /** P1: the mirror is equal, and nothing is left lying about. */

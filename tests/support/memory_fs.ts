@@ -316,10 +316,15 @@ export class MemoryFs implements FileSystem {
     return file.bytes.slice(0, file.size);
   }
 
-  /** After the disk below has lost something: how many names each entry has is counted again, and nothing is open. */
+  /**
+   * After the disk below has lost something: how many names each entry has is counted again, and nothing is open. New inodes get
+   * the numbers after the last that is left, as on btrfs, so those of what was lost come back.
+   */
   remount(): void {
+    this.#lastIno = this.#root.ino;
     const count = (dir: DirNode) => {
       for (const child of dir.children.values()) {
+        if (child.ino > this.#lastIno) this.#lastIno = child.ino;
         if (child.kind === "dir") count(child);
         else child.nlink = 0;
         child.open = 0;
