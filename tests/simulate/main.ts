@@ -1,7 +1,8 @@
-// `deno task simulate [--seeds N] [--from SEED] [--failures N] [--trace] [--as-it-is]`: runs the simulations of N seeds, until so many have
-// failed (by default one). A failure is made small (but with --as-it-is) and printed as a program, with --trace call by call; the
+// `deno task simulate [--seeds N] [--from SEED] [--failures N] [--trace] [--as-it-is] [--found]`: runs the simulations of N seeds, until so many
+// have failed (by default one), with --found after those that once found a fault. A failure is made small (but with --as-it-is) and printed as a program, with --trace call by call; the
 // exit status is then 1.
 
+import { FOUND } from "./found.ts";
 import { programOf } from "./program.ts";
 import { simulate } from "./simulation.ts";
 import { shrink } from "./shrink.ts";
@@ -22,6 +23,12 @@ const tell = Deno.args.includes("--trace") ? say : undefined;
 
 const started = performance.now();
 let failures = 0;
+for (const [name, program] of Object.entries(Deno.args.includes("--found") ? FOUND : {})) {
+  const { failure } = await simulate(program);
+  if (failure === undefined) continue;
+  say(`program "${name}": ${failure}`);
+  if (++failures >= most) break;
+}
 let seed = from;
 for (; seed < from + count && failures < most; seed++) {
   const { failure, trace } = await simulate(programOf(seed));

@@ -78,6 +78,8 @@ export function programOf(seed: number): Program {
   const random = seeded(seed);
   const actions: Action[] = [{ do: "user", seed: random(2 ** 31), count: random(12) }];
   if (random(3) === 0) actions.unshift({ do: "meddle", seed: random(2 ** 31) });
+  // So slow that much happens before the mirror is in step for the first time.
+  if (seed % 8 === 0) actions.unshift({ do: "weather", latencyMs: 50, piece: 0 });
   for (let left = 2 + random(7); left > 0; left--) {
     actions.push(...action(random), { do: "pass", ms: pick(random, [0, 1, 5, 20, 100, 1000, 5000]) });
   }

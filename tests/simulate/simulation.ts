@@ -98,7 +98,8 @@ class Simulation implements Disposable {
 
   async act(action: Action): Promise<void> {
     const world = this.#world;
-    this.#start();
+    // Connections have the weather that they are made in.
+    if (action.do !== "weather") this.#start();
     switch (action.do) {
       case "user":
         this.#use(action.seed, action.count);
