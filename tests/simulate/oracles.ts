@@ -29,6 +29,9 @@ export class Oracles {
   #checkRecovery = false;
   /** What was torn at a commit. */
   #torn: string | undefined;
+  /** Who knows which drive the source is, and how often the client has looked at all of it. */
+  #rootKnown = new Set<Side>();
+  #looks = 0;
   /** Where the user has changed something since the mirror was told of everything. */
   readonly #untold = new Set<RelPath>();
   #events = 0;
@@ -47,9 +50,17 @@ export class Oracles {
     }
   }
 
-  /** The mirror has been told of all that the client has found. */
+  /** Nothing is under way: the mirror has been told of all that the client has found. */
   told(): void {
     this.#untold.clear();
+    const looks = this.#world.clientEvents.filter(({ event }) => event === "scanning").length;
+    if (looks > this.#looks) this.#rootKnown = new Set(["client", "server"]);
+    this.#looks = looks;
+  }
+
+  /** What a process kept for itself is deleted. */
+  forgot(side: Side): void {
+    this.#rootKnown.delete(side);
   }
 
   /** The source is another drive. */
@@ -62,6 +73,8 @@ export class Oracles {
    * mirror was not told everything: that one was moved or removed, before another came to its place, may still be under way.
    */
   inBoth(): RelPath[] {
+    // Nobody can tell it from another drive.
+    if (this.#rootKnown.size === 0) return [];
     const mirror = contents(this.#world.mirror),
       isUntold = (path: RelPath) => firstWithin(path, this.#untold) !== undefined;
     return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path) && !isUntold(path));

@@ -324,6 +324,7 @@ class Simulation implements Disposable {
   /** What a process keeps for itself is deleted while it does not run. */
   #forget(side: Side): void {
     const world = this.#world;
+    this.oracles.forgot(side);
     if (side === "client") return world.clientDatabase.forget();
     world.serverDatabase.forget();
     removeTree(world.mirror, PRIVATE_DIR);
