@@ -33,7 +33,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "directories are not on the disk before the acknowledgement",
     file: "server/commit.ts",
-    from: "if (fsync && !isSynced) this.#fs.syncDir(path);",
+    from: "this.#writing([path], () => this.#fs.syncDir(path));",
     to: "",
   },
   {
