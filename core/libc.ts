@@ -91,6 +91,12 @@ const SYMBOLS = {
   inotify_init1: { parameters: [INT], result: INT },
   inotify_add_watch: { parameters: [INT, ADDRESS, "u32"], result: INT },
   inotify_rm_watch: { parameters: [INT, INT], result: INT },
+  copy_file_range: {
+    parameters: [INT, "buffer", INT, "buffer", "usize", "u32"],
+    result: INT,
+    // Older libraries have none.
+    optional: true,
+  },
   eventfd: { parameters: ["u32", INT], result: INT },
   read: { parameters: [INT, ADDRESS, "usize"], result: INT },
   write: { parameters: [INT, "buffer", "usize"], result: INT },

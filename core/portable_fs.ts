@@ -345,6 +345,10 @@ class PortableWritable implements WritableFile {
     }
   }
 
+  copy(): number {
+    return 0;
+  }
+
   skip(length: number): void {
     this.#file.truncateSync(this.#file.seekSync(length, Deno.SeekMode.Current));
   }

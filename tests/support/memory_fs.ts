@@ -533,6 +533,10 @@ class MemoryWritable implements WritableFile {
     node.mtimeNs = node.ctimeNs = this.#now();
   }
 
+  copy(): number {
+    return 0;
+  }
+
   skip(length: number): void {
     const node = opened(this.#node);
     this.#disk.changing(node);

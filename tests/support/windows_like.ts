@@ -53,6 +53,7 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
       const file = fs.createFile(spelt(path), 0o644);
       return {
         write: (bytes) => file.write(bytes),
+        copy: () => 0,
         skip: (length) => file.skip(length),
         setMeta: (meta) => file.setMeta(floor(meta)),
         sync: () => file.sync(),
