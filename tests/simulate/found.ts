@@ -191,4 +191,22 @@ export const FOUND: Record<string, Program> = {
     { do: "pass", ms: 500 },
     { do: "unmount", leaves: "a few files", ms: 3000 },
   ],
+  "a file that changes while it is read is sent": [
+    { do: "user", seed: 162144802, count: 9 },
+    { do: "write", seed: 2069348888, reads: 1 },
+    { do: "user", seed: 1550681386, count: 2 },
+  ],
+  "a link that fails for the moment becomes a copy": [
+    { do: "user", seed: 467142380, count: 9 },
+    { do: "user", seed: 749226018, count: 11 },
+    { do: "pass", ms: 0 },
+    { do: "fault", side: "server", calls: 0, times: 2, code: "EIO", of: "link" },
+    { do: "user", seed: 637686521, count: 2 },
+  ],
+  "which directory the source is, is not on the disk at once, and the mirror has lost it": [
+    { do: "user", seed: 175214366, count: 2 },
+    { do: "forget", side: "server" },
+    { do: "crash", side: "client", power: true, calls: 0, seed: 1 },
+    { do: "unmount", leaves: "a few files", ms: 3000 },
+  ],
 };

@@ -9,6 +9,8 @@ interface Mutant {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** The tests that find it, where it takes something that is not simulated. */
+  readonly tests?: string;
 }
 
 const MUTANTS: readonly Mutant[] = [
@@ -65,6 +67,8 @@ const MUTANTS: readonly Mutant[] = [
     file: "server/session.ts",
     from: "name: mirror.newId()",
     to: 'name: "stage"',
+    // Where inode numbers tell files apart, as on the simulated disk, the journal does not take one for the other.
+    tests: "tests/server/recover_test.ts",
   },
   {
     name: "what is replaced is deleted, and does not go to the history",
@@ -182,7 +186,7 @@ const files = run("git", ["ls-files", "-co", "--exclude-standard"], root).text.s
   file !== ""
 );
 let survived = 0;
-for (const { name, file, from, to } of MUTANTS) {
+for (const { name, file, from, to, tests } of MUTANTS) {
   if (only !== undefined && !name.includes(only)) continue;
   const copy = Deno.makeTempDirSync({ prefix: "dirsync_mutant_" });
   try {
@@ -194,7 +198,7 @@ for (const { name, file, from, to } of MUTANTS) {
     if (!text.includes(from)) throw new Error(`${file} does not hold what is to be broken for: ${name}`);
     Deno.writeTextFileSync(`${copy}/${file}`, text.replace(from, to));
     say(`${name}: `);
-    const args = [
+    const args = tests ? ["test", "-A", "--no-check", "--quiet", tests] : [
       "run",
       "-A",
       "--no-check",
@@ -204,11 +208,14 @@ for (const { name, file, from, to } of MUTANTS) {
       ...small ? [] : ["--as-it-is", "--found"],
     ];
     const { code, text: told } = run(Deno.execPath(), args, copy);
-    if (code !== 0 && !/^(seed \d+|program .*): /.test(told)) throw new Error(`It does not even run: ${told}`);
+    if (code !== 0 && !tests && !/^(seed \d+|program .*): /.test(told)) {
+      throw new Error(`It does not even run: ${told}`);
+    }
     if (code === 0) survived++;
     const lines = told.split("\n");
-    say(code === 0 ? `SURVIVED ${SEEDS} seeds\n` : `found: ${lines[0]!.slice(0, 120)}\n`);
-    if (small) say(`${lines.find((line) => line.startsWith("[{"))}\n`);
+    const by = tests ?? lines[0]!.slice(0, 120);
+    say(code === 0 ? `SURVIVED ${tests ?? `${SEEDS} seeds`}\n` : `found: ${by}\n`);
+    if (small && !tests) say(`${lines.find((line) => line.startsWith("[{"))}\n`);
   } finally {
     Deno.removeSync(copy, { recursive: true });
   }
