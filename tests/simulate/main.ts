@@ -30,6 +30,8 @@ for (const [name, program] of Object.entries(Deno.args.includes("--found") ? FOU
   if (++failures >= most) break;
 }
 let seed = from;
+// Whoever has no more time for it learns how far it has come.
+Deno.addSignalListener("SIGINT", end);
 for (; seed < from + count && failures < most; seed++) {
   const { failure, trace } = await simulate(programOf(seed));
   // Every so often, that the same seed gives the same run is looked at too.
@@ -51,6 +53,11 @@ for (; seed < from + count && failures < most; seed++) {
   );
   say(`made small: ${(await simulate(small, tell ?? (() => {}))).failure}\n${JSON.stringify(small)}`);
 }
-const seconds = (performance.now() - started) / 1000;
-say(`${seed - from} seeds, ${failures} failures, ${((seed - from) / seconds).toFixed(0)} seeds/s`);
-Deno.exit(failures === 0 ? 0 : 1);
+end();
+
+/** Tells how many there were. */
+function end(): never {
+  const seconds = (performance.now() - started) / 1000;
+  say(`${seed - from} seeds, ${failures} failures, ${((seed - from) / seconds).toFixed(0)} seeds/s`);
+  Deno.exit(failures === 0 ? 0 : 1);
+}
