@@ -52,7 +52,7 @@ async function run(args: string[]): Promise<number> {
       case "approve":
         return runApprove(command.options, report.emit);
       case "invite":
-        return await runInvite(command.options, report.emit, systemClock.now());
+        return await runInvite(command.options, report.emit, systemClock.date());
       case "clients":
         return runClients(command.options, report.emit);
       case "revoke":

@@ -59,9 +59,7 @@ export class Lately {
   }
 
   sum(now: number): number {
-    // A clock that was set back makes nothing younger than now.
-    this.#losses = this.#losses.map(({ at, count }) => ({ at: Math.min(at, now), count }))
-      .filter(({ at }) => at > now - WINDOW_MS);
+    this.#losses = this.#losses.filter(({ at }) => at > now - WINDOW_MS);
     return this.#losses.reduce((sum, { count }) => sum + count, 0);
   }
 

@@ -72,7 +72,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
   const problem = (path: RelPath, message: string) => push.problem(path, message);
   const { attributes, guard } = deps;
   const { guardContent } = guard, followRenames = !guard.anotherRoot;
-  const seenOf = (stat: Stat) => deps.seenOf(stat, clock.now());
+  const seenOf = (stat: Stat) => deps.seenOf(stat, clock.date());
   const planner = new Planner({ index, fs, attributes, seenOf, problem, followRenames, guardContent });
   const carryOut = async (planned: Planned) => {
     if (planned.do !== "content" || !planned.compare) await push.carryOut(planned);

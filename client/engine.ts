@@ -85,6 +85,7 @@ export class Engine {
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits++);
       await clock.sleep(wait * (0.75 + prng() / 2), signal);
     }
+    this.#cutter[Symbol.dispose]();
     return 0;
   }
 

@@ -53,6 +53,8 @@ export interface GuardedMirror {
   readonly index: TreeIndex;
   /** The name of the other source that the mirror was last in step with; undefined if it was this one, or none. */
   readonly otherSource: string | undefined;
+  /** The root that the mirror's content came from, as the mirror remembers it; "" if it knows none, undefined if it cannot. */
+  readonly lastRoot: string | undefined;
   /** Tells the server something, if it is still there. */
   readonly send: (message: ClientMessage) => void;
 }
@@ -64,6 +66,8 @@ export class Guard implements CycleGuard {
   #mirror!: GuardedMirror;
   /** The root as the cycle that goes on found it, or the last one. */
   #root: RootId | undefined;
+  /** The root that the mirror's content comes from, as far as either side knows. */
+  #known: RootId | undefined;
   #isMissing = false;
   #isHeld = false;
   /** How much went within the window before it was held: time stands still for it until that is over. */
@@ -87,6 +91,10 @@ export class Guard implements CycleGuard {
   connect(mirror: GuardedMirror): void {
     this.#mirror = mirror;
     this.#isServerTold = false;
+    const { index, otherSource, lastRoot } = mirror;
+    // A client that has lost its state is told by the mirror; what another source's root was says nothing of ours.
+    this.#known = index.fact(SOURCE_ROOT) ?? (otherSource === undefined && lastRoot ? lastRoot : undefined);
+    if (otherSource === undefined && this.#known !== undefined) this.#noteRoot(this.#known);
     const before = mirror.index.fact(HELD);
     if (this.#isHeld || before === undefined) return;
     this.#isHeld = true;
@@ -109,7 +117,7 @@ export class Guard implements CycleGuard {
   }
 
   get anotherRoot(): boolean {
-    return isAnotherRoot(this.#mirror.index.fact(SOURCE_ROOT) ?? "", this.#root ?? "");
+    return isAnotherRoot(this.#known ?? "", this.#root ?? "");
   }
 
   get guardContent(): boolean {
@@ -127,6 +135,8 @@ export class Guard implements CycleGuard {
     const isOther = this.#isMissing || this.#root !== undefined && this.#root !== root;
     this.#root = root;
     this.#isMissing = false;
+    // Before anything is sent: a drive that goes before the mirror was in step with it once was the source all the same.
+    if (this.#known === undefined && this.#mirror.otherSource === undefined) this.#noteRoot(root);
     return isOther;
   }
 
@@ -178,16 +188,12 @@ export class Guard implements CycleGuard {
    * @param complete Whether it was a look at everything, and the root could be read.
    */
   end(complete: boolean): void {
-    const { index, otherSource, send } = this.#mirror;
+    const { otherSource, send } = this.#mirror;
     if (!complete || this.#release === undefined) return;
     if (this.#isHeld || this.#told) this.#letGo(this.#release);
     if (this.#deps.dryRun) return;
     // Now, at the latest, the mirror is this source's.
-    if (index.fact(SOURCE_ROOT) !== this.#root) {
-      index.setFact(SOURCE_ROOT, this.#root);
-      // A power cut must not make us forget what the source is.
-      index.checkpoint();
-    }
+    this.#noteRoot(this.#root!);
     send({ type: "adopt" });
     if (otherSource !== undefined) this.#mirror = { ...this.#mirror, otherSource: undefined };
   }
@@ -201,6 +207,21 @@ export class Guard implements CycleGuard {
   isAnswered(): boolean {
     this.#askAt = this.#deps.clock.now() + ASK_MS;
     return this.#deps.records.approval() !== undefined;
+  }
+
+  /** Notes on both sides which root the mirror's content comes from. */
+  #noteRoot(root: RootId): void {
+    this.#known = root;
+    if (this.#deps.dryRun) return;
+    const { index, lastRoot, send } = this.#mirror;
+    if (index.fact(SOURCE_ROOT) !== root) {
+      index.setFact(SOURCE_ROOT, root);
+      // A power cut must not make us forget what the source is.
+      index.checkpoint();
+    }
+    if (lastRoot === undefined || lastRoot === root) return;
+    send({ type: "rooted", root });
+    this.#mirror = { ...this.#mirror, lastRoot: root };
   }
 
   #isApproved(harm: Harm): boolean {

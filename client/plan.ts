@@ -358,8 +358,11 @@ export class Planner {
     if (!this.#deps.followRenames) return undefined;
     const moved = movedFrom(this.#index, this.#deps.fs, stat);
     const from = moved && this.#index.pathOf(moved.id);
-    // A directory cannot move into itself; who asks for that saw the source in the middle of something.
-    return from !== undefined && isWithin(to, from) ? undefined : moved;
+    if (from === undefined || !isWithin(to, from)) return moved;
+    // A directory cannot move into itself; who asks for that saw the source in the middle of something, and what is there now is
+    // another one.
+    this.#index.setSeen(moved!.id, undefined);
+    return undefined;
   }
 
   /** What would be lost if the source's entry came into the place of the mirror's, which is not wanted elsewhere. */
@@ -379,7 +382,8 @@ export class Planner {
 
   /** Whether an entry is wanted elsewhere, as far as its inode tells: the number may have become that of another kind. */
   #isClaimed({ entry, seen }: Node): boolean {
-    return seen !== undefined && seen.ino !== 0n && this.#claimed.get(seen.ino) === entry.kind;
+    return this.#deps.followRenames && seen !== undefined && seen.ino !== 0n &&
+      this.#claimed.get(seen.ino) === entry.kind;
   }
 
   /** Whether what is in place has to wait in a slot. */

@@ -120,7 +120,7 @@ export class Push {
   async isOther(planned: PlannedContent): Promise<boolean> {
     const { path, stat, attributes, node } = planned;
     if (node?.entry.kind !== "file" || node.entry.size !== stat.size) return true;
-    const started = this.#deps.clock.now();
+    const started = this.#deps.clock.date();
     const base = { id: node.id, entry: node.entry, recipe: this.#deps.index.recipe(node.id) };
     try {
       const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(nowhere));
@@ -156,7 +156,7 @@ export class Push {
   async #content(planned: PlannedContent): Promise<void> {
     const { path, stat, attributes, parent, node } = planned;
     const { index, clock, holds, seenOf } = this.#deps;
-    const started = clock.now();
+    const started = clock.now(), readAt = clock.date();
     const due = node ? holds.dueAt(path) : -Infinity;
     if (due > started) {
       this.#later.set(path, due);
@@ -166,7 +166,7 @@ export class Push {
     try {
       const base = before && { id: node!.id, entry: before, recipe: index.recipe(node!.id) };
       const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(this.#deps.outlet));
-      const seen = seenOf(stat, started);
+      const seen = seenOf(stat, readAt);
       if (file.sent) {
         this.#steps++;
         this.#bytes += file.entry.size;

@@ -16,6 +16,7 @@ import {
   type ListedEntry,
   PROTOCOL,
   readServerMessage,
+  ROOTS,
   type ServerMessage,
   writeMessage,
 } from "../core/wire.ts";
@@ -80,7 +81,7 @@ export class Remote implements Outlet {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #frames: FrameReader;
-  readonly #out = new Writer(TOGETHER_BYTES + 65536);
+  readonly #out = new Writer();
   readonly #pace: Pace;
   readonly #pack = new Writer();
   /** Whether the server takes packed messages, and the level at which the line wants them. */
@@ -119,10 +120,10 @@ export class Remote implements Outlet {
 
   /** Introduces us. @throws {RefusedError | DisconnectedError | ProtocolError} */
   async hello({ source, sourceId, dryRun }: Introduction): Promise<Welcome> {
-    const features = canPack ? [PACKING] : [];
+    const features = canPack ? [PACKING, ROOTS] : [ROOTS];
     const hello = { type: "hello", protocol: PROTOCOL, features, source, sourceId, dryRun } as const;
     const welcome = await this.#request(hello, "welcome");
-    this.#packs = features.some((feature) => welcome.features.includes(feature));
+    this.#packs = canPack && welcome.features.includes(PACKING);
     return welcome;
   }
 

@@ -80,6 +80,8 @@ const HELD_LOOK_SHARE = 0.1;
 /** What of the source's metadata the index knows: the name of that fact. */
 const LOOKED_AT = "looked at";
 const RESTLESS = "it keeps changing while it is read; what the mirror has is an earlier state";
+/** Why nobody waits any more; without a reason an error is made each time. */
+const OVER = "something is due";
 /** `--once` looks so often at files that change while they are read before it gives up on them. */
 const ONCE_LOOKS = 40;
 
@@ -138,7 +140,12 @@ export class Session {
       rules: options.rules,
       guard,
     };
-    guard.connect({ index, otherSource: otherSource(options.source, welcome), send: (message) => this.#tell(message) });
+    guard.connect({
+      index,
+      otherSource: otherSource(options.source, welcome),
+      lastRoot: welcome.lastRoot,
+      send: (message) => this.#tell(message),
+    });
   }
 
   /** Makes the index agree with the mirror, whose root hash is `root`. @returns Where it did not. */
@@ -232,7 +239,7 @@ export class Session {
       if (due > now) {
         const waiting = new AbortController();
         await Promise.race([clock.sleep(due - now, AbortSignal.any([signal, waiting.signal])), dirty.added()]);
-        waiting.abort();
+        waiting.abort(OVER);
         continue;
       }
       if (await this.cycle()) this.#tellIfLevel();

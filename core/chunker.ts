@@ -95,8 +95,15 @@ interface Sieve {
 }
 
 let compiled: WebAssembly.Module | undefined;
+/** The sieve of a cutter that is over, for the next one: with its memory it takes longer to make than a small file to cut. */
+let spare: Sieve | undefined;
 
 function newSieve(): Sieve {
+  if (spare) {
+    const sieve = spare;
+    spare = undefined;
+    return sieve;
+  }
   compiled ??= new WebAssembly.Module(Uint8Array.from(atob(SIEVE_WASM), (char) => char.charCodeAt(0)));
   return new WebAssembly.Instance(compiled, {}).exports as unknown as Sieve;
 }
@@ -125,9 +132,10 @@ function newSieve(): Sieve {
  * assertEquals(cutter.next(), undefined);
  * ```
  */
-export class Cutter {
-  readonly #sieve = newSieve();
-  #memory = new Uint8Array(this.#sieve.memory.buffer as ArrayBuffer);
+export class Cutter implements Disposable {
+  /** Made for the first file: many a cutter is never given one. */
+  #made: Sieve | undefined;
+  #memory = new Uint8Array();
   #readAt: ReadAt = () => 0;
   #size = 0;
   /** Address of the results of the sieve, then of the block that is read; that one page-aligned, or reads are slow. */
@@ -200,6 +208,16 @@ export class Cutter {
     }
   }
 
+  /** Gives its buffers back; `start` gets others. Chunks that were given out are not to be used any more. */
+  [Symbol.dispose](): void {
+    spare = this.#made ?? spare;
+    this.#made = undefined;
+  }
+
+  get #sieve(): Sieve {
+    return this.#made ??= newSieve();
+  }
+
   /** Moves what is not cut yet, and the context of the sieve, in front of the block; reads and sieves the next block. */
   #advance(): void {
     const keep = Math.min(this.#fill - this.#mark, Math.max(this.#offset - this.#cut, WINDOW));
@@ -231,8 +249,7 @@ export class Cutter {
     const carried = 2 * longest + 2 * reach + PAGE + 2 * ROOM;
     this.#block = (this.#out + results + carried + PAGE) & ~(PAGE - 1);
     const missing = Math.ceil((this.#block + BLOCK + ROOM - memory.buffer.byteLength) / WASM_PAGE);
-    if (missing <= 0) return;
-    memory.grow(missing);
-    this.#memory = new Uint8Array(memory.buffer as ArrayBuffer);
+    if (missing > 0) memory.grow(missing);
+    if (this.#memory.buffer !== memory.buffer) this.#memory = new Uint8Array(memory.buffer as ArrayBuffer);
   }
 }

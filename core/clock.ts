@@ -4,15 +4,18 @@ import { setImmediate } from "node:timers";
 
 /** Where time comes from. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since some moment, for durations: it never goes back, and stands still while the machine sleeps. */
   now(): number;
+  /** Milliseconds since the epoch as the machine has it, for what others are told and times of files: it may jump, either way. */
+  date(): number;
   /** Resolves after `ms` milliseconds, or at once when `signal` is aborted. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
+  date: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();

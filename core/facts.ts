@@ -3,7 +3,7 @@
 /** The id of a mirror. */
 export const MIRROR_ID = "mirror id";
 
-/** On the client: what the root of the source was when the mirror was last in step with it (client/source_root.ts). */
+/** Which root the mirror's content comes from: the first that was mirrored, then the one that it was last in step with (client/source_root.ts). */
 export const SOURCE_ROOT = "source root";
 
 /** On the client: that deletions are held, and how many went just before. */

@@ -60,6 +60,12 @@ export const BLOCK_BYTES = 4096;
 export interface WritableFile extends Disposable {
   /** Appends all of `bytes`. One that fails may be made again: what it has written of them counts for nothing. */
   write(bytes: Uint8Array): void;
+  /**
+   * Appends up to `length` bytes of another file from `offset` on without reading them: where the file system can, both have the same
+   * blocks then.
+   * @returns How many; 0 where the system does not do that, or the other file ends there.
+   */
+  copy(source: ReadableFile, offset: number, length: number): number;
   /** Appends `length` zeros, as a hole where the file system has such; whoever reads the file finds them at once. */
   skip(length: number): void;
   /**

@@ -97,6 +97,12 @@ const SYMBOLS = {
   recv: { parameters: [INT, "buffer", "usize", INT], result: INT },
   send: { parameters: [INT, "buffer", "usize", INT], result: INT },
   shutdown: { parameters: [INT, INT], result: INT },
+  copy_file_range: {
+    parameters: [INT, "buffer", INT, "buffer", "usize", "u32"],
+    result: INT,
+    // Older libraries have none.
+    optional: true,
+  },
   eventfd: { parameters: ["u32", INT], result: INT },
   read: { parameters: [INT, ADDRESS, "usize"], result: INT },
   write: { parameters: [INT, "buffer", "usize"], result: INT },

@@ -126,23 +126,26 @@ export function fromBytes(bytes: Uint8Array): string {
 function fromOddBytes(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length;) {
-    const length = sequenceLength(bytes[at]!);
-    const decoded = length > 0 && at + length <= bytes.length ? tryDecode(bytes.subarray(at, at + length)) : undefined;
-    if (decoded === undefined) text += String.fromCharCode(0xdc00 + bytes[at++]!);
+    const length = sequenceLength(bytes[at]!), code = codePointAt(bytes, at, length);
+    if (code === undefined) text += String.fromCharCode(0xdc00 + bytes[at++]!);
     else {
-      text += decoded;
+      text += String.fromCodePoint(code);
       at += length;
     }
   }
   return text;
 }
 
-function tryDecode(bytes: Uint8Array): string | undefined {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return undefined;
+/** The code point whose UTF-8 are the `length` bytes at `at`; undefined if they are nobody's, or in a longer form than they need be. */
+function codePointAt(bytes: Uint8Array, at: number, length: number): number | undefined {
+  if (length === 0 || at + length > bytes.length) return undefined;
+  let code = length === 1 ? bytes[at]! : bytes[at]! & 0x7f >> length;
+  for (let i = at + 1; i < at + length; i++) {
+    if ((bytes[i]! & 0xc0) !== 0x80) return undefined;
+    code = code << 6 | bytes[i]! & 0x3f;
   }
+  const least = [0, 0, 0x80, 0x800, 0x10000][length]!;
+  return code < least || code > 0x10ffff || code >= 0xd800 && code <= 0xdfff ? undefined : code;
 }
 
 /** Length of the UTF-8 sequence that starts with `lead`, 0 if none does. */

@@ -349,6 +349,10 @@ class PortableWritable implements WritableFile {
     return false;
   }
 
+  copy(): number {
+    return 0;
+  }
+
   skip(length: number): void {
     this.#file.truncateSync(this.#file.seekSync(length, Deno.SeekMode.Current));
   }

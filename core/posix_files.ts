@@ -66,6 +66,8 @@ export class PosixReadable extends OpenFile implements ReadableFile {
 }
 
 const UNKNOWN = -1;
+/** Copied by one call, so that what it returns is an int (bytes). */
+const MOST_AT_ONCE = 1 << 30;
 
 /** A file open for writing. */
 export class PosixWritable extends OpenFile implements WritableFile {
@@ -94,6 +96,18 @@ export class PosixWritable extends OpenFile implements WritableFile {
       done += this.uninterrupted("write", () => call.pwrite(fd, part as BufferSource, part.length, at + done));
     }
     this.#size += bytes.length;
+  }
+
+  copy(source: ReadableFile, offset: number, length: number): number {
+    if (!(source instanceof PosixReadable)) return 0;
+    const { fd, dirs: { libc: { call } } } = this;
+    const from = BigInt64Array.of(BigInt(offset)), to = BigInt64Array.of(BigInt(this.#size));
+    this.#changing();
+    // Why it does not, whoever reads and writes instead learns as well.
+    const count = call.copy_file_range?.(source.fd, from, fd, to, Math.min(length, MOST_AT_ONCE), 0) ?? 0;
+    if (count <= 0) return 0;
+    this.#size += count;
+    return count;
   }
 
   skip(length: number): void {

@@ -82,7 +82,7 @@ function createJsonReport({ output, write, clock }: ReportOptions): Report {
       if (now - progressAt < JSON_PROGRESS_MS) return;
       progressAt = now;
     }
-    write(`${toJson(event, now)}\n`);
+    write(`${toJson(event, clock.date())}\n`);
   }
   return { emit, close: () => {} };
 }
@@ -159,9 +159,9 @@ function createTextReport({ output, terminal, write, warn, clock }: ReportOption
         if (!event.loopback && !event.tls) complain(openWarning(event));
         return;
       case "invitation":
-        return write(invitationText(event, clock.now()));
+        return write(invitationText(event, clock.date()));
       case "client":
-        return write(clientText(event, clock.now()));
+        return write(clientText(event, clock.date()));
       case "revoked":
         return say(`"${escapeText(event.name)}" may not connect any more`);
       case "mirroring":

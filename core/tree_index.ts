@@ -302,7 +302,7 @@ export class TreeIndex implements Disposable {
 
   /** Forgets extended attributes that no entry has. */
   sweepXattrs(): void {
-    this.#db.exec("DELETE FROM xattrs WHERE digest NOT IN (SELECT xattrs FROM entry WHERE xattrs IS NOT NULL)");
+    this.#prepare("DELETE FROM xattrs WHERE digest NOT IN (SELECT xattrs FROM entry WHERE xattrs IS NOT NULL)").run();
   }
 
   /** Moves an entry, with all that is in it; the place must be free. */

@@ -27,6 +27,8 @@ import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from 
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
 export const PROTOCOL = 4;
+/** A feature: the mirror remembers which root its content came from (`rooted`, `welcome.lastRoot`). */
+export const ROOTS = "roots";
 /** What the HTTP upgrade asks for. */
 export const UPGRADE_PROTOCOL = "dirsync";
 /** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
@@ -110,6 +112,8 @@ export type ClientMessage =
   | { type: "commit" }
   /** The mirror is in step with this source, or as near as it gets, and nothing is held: it is this source's now. */
   | { type: "adopt" }
+  /** What comes from now on comes from this root (client/source_root.ts); only to a server that knows `ROOTS`. */
+  | { type: "rooted"; root: string }
   /** Deletions are held (the brake); so that people on the server's side learn of it. */
   | { type: "held" } & Omit<Held, "source">
   /** Nothing is held any more. */
@@ -124,7 +128,8 @@ export type ClientMessage =
 export type ServerMessage =
   /**
    * `holdsContent`: whether it is worth asking for chunks; `average`: the size of chunks it would like, 0 = no wish;
-   * `lastId` and `lastSource`: id and name of the source that the mirror was last in step with, "" if none was.
+   * `lastId` and `lastSource`: id and name of the source that the mirror was last in step with, "" if none was;
+   * `lastRoot`: the root that what it holds came from, "" if none is known; only to a client that knows `ROOTS`.
    */
   | {
     type: "welcome";
@@ -136,6 +141,7 @@ export type ServerMessage =
     average: number;
     lastId: string;
     lastSource: string;
+    lastRoot?: string;
   }
   | { type: "refuse"; message: string; retry: boolean }
   /** Still at work on an answer; may come at any time, and says only that. */
@@ -188,6 +194,7 @@ const CLIENT_TYPES = [
   "held",
   "released",
   "packed",
+  "rooted",
 ] as const satisfies readonly ClientMessage["type"][]; // deno-fmt-ignore-line
 const SERVER_TYPES = [
   "welcome",
@@ -303,7 +310,8 @@ function writeBody(out: Writer, m: Message): void {
       out.u8(m.holdsContent ? 1 : 0);
       out.uint(m.average);
       out.text(m.lastId);
-      return out.text(m.lastSource);
+      out.text(m.lastSource);
+      return m.lastRoot === undefined ? undefined : out.text(m.lastRoot);
     case "refuse":
       out.text(m.message);
       return out.u8(m.retry ? 1 : 0);
@@ -337,6 +345,8 @@ function writeBody(out: Writer, m: Message): void {
       for (const count of [m.deleted, m.emptied, m.replaced, m.entries]) out.uint(count);
       out.text(m.detail);
       return writeTexts(out, m.sample.filter((path) => path.length < MAX_SAMPLE_LENGTH));
+    case "rooted":
+      return out.text(m.root);
     case "released":
       return out.u8(RELEASES.indexOf(m.how));
     case "fileAbort":
@@ -541,6 +551,8 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
         sample: readTexts(read),
       };
     }
+    case "rooted":
+      return { type, root: read.text() };
     case "released":
       return { type, how: readOneOf(read, RELEASES) };
     case "fileAbort":
@@ -565,6 +577,7 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
         average: read.uint(MAX_AVERAGE),
         lastId: read.text(),
         lastSource: read.text(),
+        ...read.left > 0 ? { lastRoot: read.text() } : {},
       };
     case "refuse":
       return { type, message: read.text(), retry: readFlag(read) };

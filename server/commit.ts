@@ -66,9 +66,10 @@ export class Commit {
   readonly #touched = new Map<number, Present>();
   /** Whether something has been put into a slot. */
   #hasParked = false;
-  /** Whether a directory has been made, and whether something has moved. */
+  /** Whether a directory has been made, how much has moved, and whether a directory has. */
   #hasMade = false;
-  #hasMoved = false;
+  #moves = 0;
+  #hasMovedDir = false;
   readonly problems: Problem[] = [];
   /** What was changed, as people see it. */
   readonly changes: Change[] = [];
@@ -135,8 +136,9 @@ export class Commit {
   #makeDurable(fsync: boolean): void {
     const { changed, hasNews } = this.#moment;
     const names = this.#touched.size + changed.size + (hasNews ? 1 : 0);
-    // Of what has moved into a directory that is new, no order of single syncs has one name or the other at every moment.
-    const isTangled = this.#hasMade && this.#hasMoved;
+    // Of what has moved into a directory that is new, or has moved as well, no order of single syncs has one name or the other at
+    // every moment.
+    const isTangled = this.#hasMade && this.#moves > 0 || this.#hasMovedDir && this.#moves > 1;
     const all = fsync && (names > FEW_DIRS || isTangled) && this.#fs.features.syncAll;
     this.#moment.write(fsync && !all);
     if (all) return this.#fs.syncAll();
@@ -288,7 +290,6 @@ export class Commit {
         this.#moment.created(path);
       });
       this.#touch(node.parent);
-      this.#refresh(node);
       this.#index.setSeen(node.id, undefined);
     }
     const owner = this.#ownerOf(this.#index.get(node.id)!, path);
@@ -317,8 +318,8 @@ export class Commit {
       } else this.#hide(from, (at) => this.#place(at, to, old));
       this.#moment.moved(from, to);
     });
-    this.#hasMoved = true;
-    if (old) this.#refresh(old);
+    this.#moves++;
+    this.#hasMovedDir ||= node.entry.kind === "dir";
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind !== "dir") this.#seeIf(isOurs, node.id, to);
@@ -377,7 +378,6 @@ export class Commit {
   #remove(node: Node, path: RelPath, was = path): void {
     this.#touch(node.parent);
     this.#writing([parentOf(path)], () => this.#moment.remove(path, { was, node }));
-    this.#refresh(node);
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
@@ -391,7 +391,6 @@ export class Commit {
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
     const made = this.#writing([parentOf(path)], () => make(path, old));
-    if (old) this.#refresh(old);
     // A directory is what it is to be only after `finish`.
     const stat = entry.kind === "dir" ? undefined : this.#fs.lstat(path);
     // Its number alone may have gone to another file by now.
@@ -495,20 +494,7 @@ export class Commit {
       if (other === id || !seen || entry.kind !== stat.kind || entry.kind === "file" && entry.size !== stat.size) {
         continue;
       }
-      if (!mine || sameAttributes(mine, entry)) this.#index.setSeen(other, seenOf(stat));
-    }
-  }
-
-  /** Notes for the other names of a file that one of them has gone or become another file. */
-  #refresh({ id, entry, seen }: Node): void {
-    if (entry.link === 0 || !seen) return;
-    const other = this.#index.withInode(seen.ino).find((node) => node.id !== id);
-    const path = other && pathOrSlot(this.#index, other.id);
-    const stat = path !== undefined && this.#fs.lstat(path);
-    if (!stat || stat.ino !== seen.ino) return;
-    const { mtimeNs, mode, uid, gid } = stat;
-    if (mtimeNs === seen.mtimeNs && mode === seen.mode && uid === seen.uid && gid === seen.gid) {
-      this.#seeOthers(id, stat);
+      if (mine && sameAttributes(mine, entry)) this.#index.setSeen(other, seenOf(stat));
     }
   }
 

@@ -82,7 +82,7 @@ export class Door {
     }
     const client = isToken(token) ? clients.withToken(token) : undefined;
     if (!client) return await this.#wrong(request.from);
-    if (isExpired(client, clock.now())) {
+    if (isExpired(client, clock.date())) {
       return { status: 410, reason: "this invitation has expired; dirsync invite on the server prints another one" };
     }
     this.#suspects.delete(groupOf(request.from));

@@ -78,7 +78,7 @@ export class History {
   /** Later than every stamp before, whatever the clock says. */
   #nextStamp(): Stamp {
     const { fs, clock } = this.#deps;
-    this.#last = Math.max(clock.now(), (this.#last ?? lastTime(fs)) + 1);
+    this.#last = Math.max(clock.date(), (this.#last ?? lastTime(fs)) + 1);
     return stampOf(this.#last);
   }
 }

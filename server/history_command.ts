@@ -46,7 +46,9 @@ export function runRestore(options: RestoreOptions, { clock, print, warn }: Comm
   const { path, at, to, json } = options;
   const mirror = findMirror(path);
   const fs = openFs(mirror.root);
-  const since = at === undefined ? lastChange(fs, mirror) : stampOf("agoMs" in at ? clock.now() - at.agoMs : at.timeMs);
+  const since = at === undefined
+    ? lastChange(fs, mirror)
+    : stampOf("agoMs" in at ? clock.date() - at.agoMs : at.timeMs);
   const { lines, first } = readChronicle(fs, since);
   if (first === undefined) throw new FatalError(`Cannot restore ${nameOf(mirror)}: this mirror has no history yet`);
   // Times are told to the second.

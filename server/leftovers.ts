@@ -60,7 +60,7 @@ export class Leftovers {
     let bytes = 0, files = 0;
     for (const listed of newest) {
       const path = joinPath(LEFT_DIR, listed.name);
-      const age = this.#clock.now() - Number(listed.stat.mtimeNs / 1_000_000n);
+      const age = this.#clock.date() - Number(listed.stat.mtimeNs / 1_000_000n);
       bytes += listed.stat.size;
       files++;
       if (age > KEPT_MS || files > MOST_FILES || files > 1 && bytes > MOST_BYTES) this.drop(path);
@@ -119,7 +119,7 @@ export class Leftovers {
     const average = stat.kind === "file" ? averageOf(name) : undefined;
     if (average === undefined) return this.drop(path);
     using file = this.#fs.openFile(path);
-    const cutter = new Cutter();
+    using cutter = new Cutter();
     const digests: Digest[] = [];
     cutter.start((offset, into) => file.readAt(offset, into), { size: stat.size, average });
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {

@@ -276,7 +276,7 @@ export class Mirror implements Disposable {
 
   #thinDeps(): ThinDeps {
     const { fs, clock, history: limits } = this.#deps;
-    return { fs, index: this.index, history: this.#history, limits, now: clock.now() };
+    return { fs, index: this.index, history: this.#history, limits, now: clock.date() };
   }
 
   /** Thins the history if it is time, beside all else. */

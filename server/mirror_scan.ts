@@ -32,14 +32,16 @@ export async function scanMirror(deps: MirrorScanDeps): Promise<void> {
     index.setAttributes(root, attributesOf(ROOT, root, stat, deps));
     index.setSeen(ROOT_ID, seenOf(stat));
   }
-  await scanDir(ROOT, ROOT_ID, deps, new Cutter());
+  using cutter = new Cutter();
+  await scanDir(ROOT, ROOT_ID, deps, cutter);
 }
 
 /** Scans one directory of the mirror and all below it, or where it is none any more, the one that it was in. */
 export async function rescan(dir: RelPath, deps: MirrorScanDeps): Promise<void> {
   const node = deps.index.find(dir);
+  using cutter = new Cutter();
   try {
-    if (node?.entry.kind === "dir") return await scanDir(dir, node.id, deps, new Cutter());
+    if (node?.entry.kind === "dir") return await scanDir(dir, node.id, deps, cutter);
   } catch (error) {
     if (dir === ROOT || !isOfPath(error)) throw error;
   }

@@ -6,9 +6,12 @@ import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Moment } from "./moment.ts";
 import type { Past, PastNode } from "./past.ts";
 import { freeSlot } from "./places.ts";
+import { writeParts } from "./stage.ts";
 
-/** Copied at a time. */
+/** Copied at a time, where the system does not do it. */
 const COPY_BYTES = 1 << 20;
+/** Up to so many files are made durable one by one. */
+const FEW_FILES = 8;
 
 /** What came of it. */
 export interface Restored {
@@ -28,6 +31,8 @@ export class Restore {
   readonly #buffer = new Uint8Array(COPY_BYTES);
   /** Files with several names that have been copied, by inode number. */
   readonly #copied = new Map<bigint, RelPath>();
+  /** Files copied since `sync`. */
+  #unsynced = 0;
   readonly done: Restored = { files: 0, bytes: 0, later: 0, problems: [] };
 
   /**
@@ -76,10 +81,23 @@ export class Restore {
   #copyFile(place: RelPath, at: RelPath): void {
     using source = this.#from.openFile(place);
     using file = this.#to.createFile(at, 0o600);
-    for (let done = 0, count; (count = source.readAt(done, this.#buffer)) > 0; done += count) {
-      file.write(this.#buffer.subarray(0, count));
+    const { size, allocated } = source.stat(), isSparse = allocated < size;
+    let done = 0;
+    // The system would fill holes.
+    for (let count = 1; count > 0 && !isSparse && done < size; done += count) {
+      count = file.copy(source, done, size - done);
     }
-    file.sync();
+    for (let count; (count = source.readAt(done, this.#buffer)) > 0; done += count) {
+      writeParts(this.#buffer.subarray(0, count), done, isSparse, file);
+    }
+    this.#unsynced++;
+    if (this.#unsynced <= FEW_FILES || !this.#to.features.syncAll) file.sync();
+  }
+
+  /** Returns once what was copied is on the disk. */
+  sync(): void {
+    if (this.#unsynced > FEW_FILES) this.#to.syncAll();
+    this.#unsynced = 0;
   }
 
   /** Gives what was copied the attributes that it had. */
@@ -143,6 +161,7 @@ export function putBack(
   else {
     const at = freeSlot(fs), before = restore.done.problems.length;
     restore.copy(node, at, path);
+    restore.sync();
     if (restore.done.problems.length > before && !fs.lstat(at)) return;
     if (there && (there.kind === "dir" || node.kind === "dir")) {
       moment.remove(path);

@@ -34,7 +34,7 @@ const NOTE_MS = 60_000;
 export async function runServer(options: ServerOptions, { emit, clock, signal }: ServerDeps): Promise<number> {
   const dir = makeDirectory(options.dir);
   const { host: hostname, output } = options;
-  const access = await openAccess(options, dir, clock.now());
+  const access = await openAccess(options, dir, clock.date());
   const start: ServerStart = {
     dir,
     name: `${Deno.hostname()}:${dir}`,
@@ -54,13 +54,13 @@ export async function runServer(options: ServerOptions, { emit, clock, signal }:
     const loopback = isLoopback(hostname), { clients, identity } = access;
     const door = new Door({ clients, loopback, clock, emit, signal: ending });
     const port = new Port(door, identity, (link, client) => {
-      if (client) clients!.used(client.id, clock.now());
+      if (client) clients!.used(client.id, clock.date());
       host.link(link, client);
     });
     const address = { host: hostname, port: await port.listen(hostname, options.port) };
     const protection = { tls: identity !== undefined, token: clients !== undefined };
     emit({ event: "listening", dir, address: formatAddress(address), loopback, ...protection });
-    tellWay(access, options, address.port, emit, clock.now());
+    tellWay(access, options, address.port, emit, clock.date());
     if (clients) keepOut(clients, port, clock, ending);
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -86,12 +86,12 @@ async function keepOut(clients: Clients, port: Port, clock: Clock, signal: Abort
     await clock.sleep(REVOKE_MS, signal);
     if (signal.aborted) return;
     const now = clock.now();
-    const isToNote = now - noted >= NOTE_MS;
+    const isToNote = now - noted >= NOTE_MS, date = clock.date();
     if (isToNote) noted = now;
     for (const { client, cut } of port.sessions()) {
       const known = clients.get(client.id);
-      if (!known || isExpired(known, now)) cut();
-      else if (isToNote) clients.used(client.id, now);
+      if (!known || isExpired(known, date)) cut();
+      else if (isToNote) clients.used(client.id, date);
     }
   }
 }

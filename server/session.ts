@@ -6,7 +6,7 @@ import { Writer } from "../core/codec.ts";
 import { isDamaged } from "../core/database.ts";
 import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
-import { SOURCE_ID, SOURCE_NAME } from "../core/facts.ts";
+import { SOURCE_ID, SOURCE_NAME, SOURCE_ROOT } from "../core/facts.ts";
 import { NO_ID } from "../core/fs.ts";
 import {
   ANSWER_BYTES,
@@ -29,6 +29,7 @@ import {
   type ListedEntry,
   PROTOCOL,
   readClientMessage,
+  ROOTS,
   type ServerMessage,
   writeMessage,
 } from "../core/wire.ts";
@@ -152,10 +153,11 @@ class Session {
     });
     const { index, id } = mirror;
     const root = index.rootHash(), holdsContent = index.hasChunks() || mirror.leftovers.any;
-    const features = canPack ? [PACKING] : [];
+    const features = canPack ? [PACKING, ROOTS] : [ROOTS];
     const lastId = index.fact(SOURCE_ID) ?? "", lastSource = index.fact(SOURCE_NAME) ?? "";
     const own = { features, mirror: name, mirrorId: id, root, lastId, lastSource };
-    this.#answer({ type: "welcome", ...own, holdsContent, average });
+    const lastRoot = hello.features.includes(ROOTS) ? { lastRoot: index.fact(SOURCE_ROOT) ?? "" } : {};
+    this.#answer({ type: "welcome", ...own, holdsContent, average, ...lastRoot });
     await this.#flush();
     this.#patienceMs = PEER_SILENCE_MS;
     do {
@@ -241,6 +243,10 @@ class Session {
       case "adopt":
         mirror.index.setFact(SOURCE_ID, hello.sourceId);
         return mirror.index.setFact(SOURCE_NAME, hello.source);
+      case "rooted":
+        mirror.index.setFact(SOURCE_ROOT, message.root);
+        // A power cut must not make the mirror forget what its source is.
+        return mirror.index.checkpoint();
       case "held": {
         const { type, ...held } = message;
         return emit({ event: type, ...held, source: hello.source });

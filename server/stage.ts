@@ -368,7 +368,7 @@ function lengthOf(part: PatchPart): number {
 }
 
 /** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */
-function writeParts(
+export function writeParts(
   bytes: Uint8Array,
   offset: number,
   sparse: boolean,

@@ -60,6 +60,25 @@ Deno.test("--updatemax holds a file back that changes again, and sends its last 
   await stop();
 });
 
+Deno.test("a clock that is set, back or forth, holds nothing up and loses no change", async () => {
+  const { world, stop } = await liveWorld({ updatemaxMs: 10_000 });
+  using _ = world;
+  for (const hours of [-1, 5, -24 * 365]) {
+    save(world, `before ${hours}`);
+    await world.clock.pass(20_000);
+    save(world, `held ${hours}`);
+    world.clock.set(hours * 3_600_000);
+    await world.clock.pass(10_000);
+    assertEquals(mirrored(world), `held ${hours}`);
+    // Of the same size, in what is the same second as before for the files.
+    save(world, `after ${hours}`);
+    await world.clock.pass(20_000);
+    assertEquals(mirrored(world), `after ${hours}`);
+  }
+  assertEquals(eventsOf(world.clientEvents, "waiting"), []);
+  await stop();
+});
+
 Deno.test("--updatemax holds back neither other files nor a deletion", async () => {
   const { world, stop } = await liveWorld({ updatemaxMs: 10_000 });
   using _ = world;

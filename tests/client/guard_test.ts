@@ -430,6 +430,26 @@ Deno.test("on another drive inode numbers tell nothing: what has one that the in
   assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), ["a", "junk", "photos", "photos/1"]);
 });
 
+Deno.test("on another drive inode numbers tell nothing: what has the number of a directory is not where that is wanted", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs, maxDelete: { percent: 100 } });
+  for (let i = 0; i < 3; i++) world.source.mkdir(p(`photos${i}`), 0o755);
+  world.source.writeFile(p("photos2/1"), "1");
+  assertEquals(await world.once(), 0);
+  // Its root has the number that the directory has.
+  const { ino } = world.source.lstat(p("photos2"))!;
+  const other = place.at = new MemoryFs(world.clock.nowNs, undefined, undefined, ino - 1n);
+  assertEquals(other.lstat(ROOT)!.ino, ino);
+  other.writeFile(p("photos2"), "a file");
+  assertEquals(await world.once(), 3);
+  assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), [
+    "photos0",
+    "photos1",
+    "photos2",
+    "photos2/1",
+  ]);
+});
+
 Deno.test("the same drive under another device number, and another directory on the same drive, are the source", async () => {
   const place = new MountPoint();
   using world = new World({ wrapSource: place.fs });
@@ -581,6 +601,50 @@ Deno.test("a source that takes turns with another is another each time", async (
   assertEquals(await world.once(), 3);
   assert(world.mirror.lstat(p("mine")));
   assertEquals(told(world.clientEvents), ["held: another source 1 0 0"]);
+});
+
+Deno.test("a client that has lost its state, too, deletes nothing for a drive that is gone", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs, maxDelete: { percent: 100 } });
+  for (const name of ["a", "b", "c"]) world.source.writeFile(p(name), name);
+  assertEquals(await world.once(), 0);
+  world.forgetClient();
+  // Nor does a server that has lost power since.
+  world.stopServer();
+  world.serverDatabase.kill();
+  world.serverDatabase.revive(true);
+  place.at = new MemoryFs(world.clock.nowNs, undefined, undefined, 7n);
+  for (let i = 0; i < 2; i++) assertEquals(await world.once(), 3);
+  assertEquals(held(world), 3);
+  assertEquals(told(world.clientEvents), Array(2).fill("held: another directory 3 0 0"));
+  place.at = world.source;
+  world.source.unlink(p("a"));
+  assertEquals(await world.once(), 0);
+  assert(isEqual(world));
+});
+
+Deno.test("a drive that is gone before the mirror was in step with it once is the source all the same", async () => {
+  const place = new MountPoint();
+  let isCut = false;
+  // The connection breaks for good when the mirror has the files, and the client does not know.
+  const wrapMirror = (fs: MemoryFs) =>
+    watchedFs<FileSystem>(fs, () => {
+      if (!isCut && fs.lstat(p("c"))) world.stopServer();
+      isCut ||= fs.lstat(p("c")) !== undefined;
+    });
+  using world: World = new World({ wrapSource: place.fs, wrapMirror, maxDelete: { percent: 100 } });
+  for (const name of ["a", "b", "c"]) world.source.writeFile(p(name), name);
+  const stop = world.live();
+  await world.clock.idle();
+  await stop();
+  assert(isCut);
+  world.forgetClient();
+  place.at = new MemoryFs(world.clock.nowNs, undefined, undefined, 7n);
+  assertEquals(await world.once(), 3);
+  assertEquals(held(world), 3);
+  place.at = world.source;
+  assertEquals(await world.once(), 0);
+  assert(isEqual(world));
 });
 
 Deno.test("a connection that breaks while the source is missing is no reason not to look for it any more", async () => {

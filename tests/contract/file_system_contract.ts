@@ -335,6 +335,28 @@ function writeTests(test: Register): void {
     assertEquals(fs.lstat(p("file"))?.mtimeNs, mtimeNs);
   });
 
+  test("copy() appends what is at an offset of another file, as far as that goes, or nothing", (fs) => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7 + (i >> 8));
+    {
+      using file = fs.createFile(parsePath("from"), 0o644);
+      file.write(bytes);
+    }
+    using from = fs.openFile(parsePath("from"));
+    {
+      using file = fs.createFile(parsePath("to"), 0o644);
+      file.write(bytes.subarray(0, 10));
+      let done = 10;
+      for (let count = 1; count > 0; done += count) count = file.copy(from, done, 1000);
+      assert(done === 10 || done === bytes.length, `${done}`);
+      assertEquals(file.copy(from, bytes.length, 1000), 0);
+      file.write(bytes.subarray(done));
+    }
+    using to = fs.openFile(parsePath("to"));
+    const copied = new Uint8Array(bytes.length + 1);
+    assertEquals(to.readAt(0, copied), bytes.length);
+    assertEquals(copied.subarray(0, bytes.length), bytes);
+  });
+
   test("a file is closed when it is disposed of, once or twice", (fs) => {
     const file = fs.createFile(p("file"), 0o644);
     file[Symbol.dispose]();

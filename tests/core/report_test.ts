@@ -21,7 +21,7 @@ function record(setup: Setup = {}) {
   const { json = false, quiet = false, verbose = false, isTerminal = false, color = false, columns = 80 } = setup;
   let now = START;
   const texts = { out: "", err: "", both: "" };
-  const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
+  const clock: Clock = { now: () => now, date: () => now, sleep: () => Promise.resolve() };
   const report = createReport({
     output: { json, quiet, verbose },
     terminal: { isTerminal, color, columns: () => columns },

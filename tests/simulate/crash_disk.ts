@@ -1,7 +1,7 @@
 // A disk that a power cut may take from what was not synced: of changes of names those after some moment, but for what was synced
-// one by one, which may be on the disk while what was done before it elsewhere is not (so btrfs does it; no file system of Linux
-// that has a journal loses the earlier of two changes otherwise). Of a file, any part of what was not synced. What a rename did
-// is there in whole or not at all.
+// one by one, which may be on the disk while what was done before it elsewhere is not (so btrfs and F2FS do it; no other file system
+// of Linux that has a journal loses the earlier of two changes). With a file that is synced its name may be there, but need not.
+// Of a file, any part of what was not synced. What a rename did is there in whole or not at all.
 
 import type { DirNode, Disk, FileNode, NameChange, Node } from "../support/inodes.ts";
 import type { Random } from "../support/seed.ts";
@@ -16,6 +16,8 @@ interface Durable {
 export class CrashDisk implements Disk {
   /** Changes of names that are not on the disk for sure, in order. */
   #log: (readonly NameChange[])[] = [];
+  /** Those among them that put a synced file, or a directory on the way to it, where it is. */
+  readonly #perhaps = new Set<readonly NameChange[]>();
   /** Nodes that have changed since they were synced; undefined for those that never were. */
   readonly #dirty = new Map<Node, Durable | undefined>();
   /** Nodes that were synced at least once. */
@@ -35,6 +37,12 @@ export class CrashDisk implements Disk {
   synced(node: Node): void {
     this.#dirty.delete(node);
     this.#known.add(node);
+    const sought = new Set<Node>([node]);
+    for (const changes of this.#log.toReversed()) {
+      const found = changes.filter(({ after }) => after !== undefined && sought.has(after));
+      if (found.length > 0) this.#perhaps.add(changes);
+      for (const { dir } of found) sought.add(dir);
+    }
   }
 
   syncedNames(dir: DirNode): void {
@@ -54,6 +62,7 @@ export class CrashDisk implements Disk {
 
   syncedAll(): void {
     this.#log = [];
+    this.#perhaps.clear();
     for (const node of this.#dirty.keys()) this.#known.add(node);
     this.#dirty.clear();
   }
@@ -61,7 +70,8 @@ export class CrashDisk implements Disk {
   /** The power goes: what was not synced may be lost. */
   cut(random: Random): void {
     const kept = () => random(2) === 0;
-    const done = this.#log.slice(0, random(this.#log.length + 1));
+    const end = random(this.#log.length + 1);
+    const done = this.#log.filter((changes, at) => at < end || this.#perhaps.has(changes) && kept());
     for (const changes of [...this.#log].reverse()) for (const { dir, name, before } of changes) set(dir, name, before);
     for (const changes of done) for (const { dir, name, after } of changes) set(dir, name, after);
     for (const [node, durable] of this.#dirty) {
@@ -69,9 +79,7 @@ export class CrashDisk implements Disk {
       // Names that have come or gone are in the status-change time as well: it is neither what it was nor what it had become.
       if (durable && !kept()) Object.assign(node, durable.attributes, { ctimeNs: node.ctimeNs + 1n });
     }
-    this.#log = [];
-    for (const node of this.#dirty.keys()) this.#known.add(node);
-    this.#dirty.clear();
+    this.syncedAll();
   }
 }
 

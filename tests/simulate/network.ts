@@ -52,6 +52,11 @@ export class Network {
     this.#streams.clear();
   }
 
+  /** Whether something is under way. */
+  get isBusy(): boolean {
+    return this.#streams.values().some((stream) => stream.isBusy);
+  }
+
   /** Nothing arrives for so long. */
   stall(ms: number): void {
     for (const stream of this.#streams) stream.stall(this.#clock.now() + ms);
@@ -81,6 +86,10 @@ class Stream {
     this.#underWay.push(bytes);
     this.#run();
     return this.#window.add(bytes.length);
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay.length > 0;
   }
 
   receive(): Promise<Uint8Array | undefined> {

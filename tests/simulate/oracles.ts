@@ -1,6 +1,7 @@
 // What must be true in every simulation, after every step: promises P1 to P5 as questions to the file systems in memory.
 
 import type { RelPath } from "../../core/path.ts";
+import { firstWithin } from "../../client/harm.ts";
 import { isWithin, ROOT } from "../../core/path.ts";
 import type { CommitStep } from "../../server/journal.ts";
 import { HISTORY_DIR, PRIVATE_DIR } from "../../server/places.ts";
@@ -22,10 +23,17 @@ export class Oracles {
   /** Every content that a file of the source ever had, or somebody else put into the mirror. */
   readonly #held = new Set<string>();
   /** What the mirror held when it acknowledged the last commit, by path, and has not been asked to change since. */
-  #acknowledged = new Map<string, string>();
+  #acknowledged = new Map<RelPath, string>();
   /** Steps that were not acknowledged: of the commit under way at a crash, of those that failed, and what failed in the last. */
   #underWay: readonly CommitStep[] = [];
   #checkRecovery = false;
+  /** What was torn at a commit. */
+  #torn: string | undefined;
+  /** Who knows which drive the source is, and how often the client has looked at all of it. */
+  #rootKnown = new Set<Side>();
+  #looks = 0;
+  /** Where the user has changed something since the mirror was told of everything. */
+  readonly #untold = new Set<RelPath>();
   #events = 0;
   #crashes = 0;
 
@@ -33,19 +41,47 @@ export class Oracles {
     this.#world = world;
   }
 
-  /** The source has changed, or is another drive. */
-  note(source = this.#world.source): void {
+  /** The source has changed at these paths. */
+  changed(paths: readonly RelPath[]): void {
+    for (const path of paths) {
+      const content = this.#world.source.contentAt(path);
+      if (content !== undefined) this.#held.add(content);
+      this.#untold.add(path);
+    }
+  }
+
+  /** Nothing is under way: the mirror has been told of all that the client has found. */
+  told(): void {
+    this.#untold.clear();
+    const looks = this.#world.clientEvents.filter(({ event }) => event === "scanning").length;
+    if (looks > this.#looks) this.#rootKnown = new Set(["client", "server"]);
+    this.#looks = looks;
+  }
+
+  /** What a process kept for itself is deleted. */
+  forgot(side: Side): void {
+    this.#rootKnown.delete(side);
+  }
+
+  /** The source is another drive. */
+  replaced(source: MemoryFs): void {
     for (const content of contents(source).values()) this.#held.add(content);
   }
 
-  /** Paths of files that source and mirror have in common, whatever is in them. */
-  inBoth(): string[] {
-    const mirror = contents(this.#world.mirror);
-    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path));
+  /**
+   * Paths of files that source and mirror have in common, whatever is in them, but for those that the user has changed while the
+   * mirror was not told everything: that one was moved or removed, before another came to its place, may still be under way.
+   */
+  inBoth(): RelPath[] {
+    // Nobody can tell it from another drive.
+    if (this.#rootKnown.size === 0) return [];
+    const mirror = contents(this.#world.mirror),
+      isUntold = (path: RelPath) => firstWithin(path, this.#untold) !== undefined;
+    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path) && !isUntold(path));
   }
 
   /** P5: nothing of this is gone from the mirror, though the source's drive is. */
-  keeps(paths: readonly string[]): void {
+  keeps(paths: readonly RelPath[]): void {
     const mirror = contents(this.#world.mirror);
     const gone = paths.filter((path) => !mirror.has(path));
     if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
@@ -65,6 +101,8 @@ export class Oracles {
       // A power cut may bring the journal back, by which what has failed is tried once more.
       this.#underWay = steps.filter((step) => failed.some((path) => touches(step, path as RelPath)));
       this.#acknowledged = contents(this.#world.mirror);
+      // What is torn for a moment only is torn.
+      this.#torn ??= this.#findTorn(this.#acknowledged);
     };
   }
 
@@ -77,14 +115,16 @@ export class Oracles {
   recovered(): void {
     if (!this.#checkRecovery) return;
     this.#checkRecovery = false;
-    const now = contents(this.#world.mirror), everywhere = new Set(contents(this.#world.mirror, true).values());
+    const now = contents(this.#world.mirror), everywhere = new Set(this.#world.mirror.contents().values());
     for (const [path, content] of this.#acknowledged) {
       if (now.get(path) === content) continue;
-      if (!this.#underWay.some((step) => touches(step, path as RelPath))) {
-        throw new OracleError(`P3: "${path}" was acknowledged as ${content}, and is ${now.get(path)} after a crash`);
+      if (!this.#underWay.some((step) => touches(step, path))) {
+        throw new OracleError(
+          `P3: "${path}" was acknowledged as ${short(content)}, and is ${short(now.get(path))} after a crash`,
+        );
       }
       if (!everywhere.has(content)) {
-        throw new OracleError(`P3: ${content}, acknowledged as "${path}", is lost`);
+        throw new OracleError(`P3: ${short(content)}, acknowledged as "${path}", is lost`);
       }
     }
     this.#underWay = [];
@@ -93,9 +133,8 @@ export class Oracles {
 
   /** P2: every file of the mirror is, whole, a version that somebody made. P4: nothing unexpected was told. */
   always(when: string): void {
-    for (const [path, content] of contents(this.#world.mirror)) {
-      if (!this.#held.has(content)) throw new OracleError(`P2 at ${when}: "${path}" is torn: ${content}`);
-    }
+    const torn = this.#torn ?? this.#findTorn(contents(this.#world.mirror));
+    if (torn !== undefined) throw new OracleError(`P2 at ${when}: ${torn}`);
     const events = [...this.#world.clientEvents, ...this.#world.serverEvents];
     for (const event of events.slice(this.#events)) {
       if (event.event !== "warning" || this.#crashes > 0 && event.message.includes("crash")) continue;
@@ -103,6 +142,11 @@ export class Oracles {
         throw new OracleError(`P4 at ${when}: ${event.message}`);
       }
     }
+  }
+
+  #findTorn(now: ReadonlyMap<RelPath, string>): string | undefined {
+    for (const [path, content] of now) if (!this.#held.has(content)) return `"${path}" is torn: ${short(content)}`;
+    return undefined;
   }
 
   /** P1: the mirror is equal, and nothing is left lying about. */
@@ -125,17 +169,17 @@ export class Oracles {
 }
 
 /** What is in the files of a tree. */
-function contents(fs: MemoryFs, withPrivate = false): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [path, { kind, size, content }] of Object.entries(fs.tree({ withoutPrivate: !withPrivate }))) {
-    if (kind === "file") found.set(path, `${size} bytes ${JSON.stringify(content!.slice(0, 80))}`);
-  }
-  return found;
+function contents(fs: MemoryFs): Map<RelPath, string> {
+  return fs.contents({ withoutPrivate: true });
 }
 
 function describe(tree: Record<string, TreeEntry>): Map<string, string> {
   const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
   return new Map(Object.entries(tree).map(([path, entry]) => [path, JSON.stringify(entry, replacer)]));
+}
+
+function short(content: string | undefined): string {
+  return content === undefined ? "not there" : JSON.stringify(content.slice(0, 80));
 }
 
 /** Whether a step may change what is at a path. */

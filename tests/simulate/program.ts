@@ -12,9 +12,13 @@ export type Action =
   | { readonly do: "user"; readonly seed: number; readonly count: number }
   /** The same, in the middle of the client's work: just before the call of the source's file system that is so many calls away. */
   | { readonly do: "busy"; readonly seed: number; readonly count: number; readonly calls: number }
+  /** The user writes to a file just as the client reads it: before so many further reads. */
+  | { readonly do: "write"; readonly seed: number; readonly reads: number }
   /** Somebody else works in the mirror's directory. */
   | { readonly do: "meddle"; readonly seed: number }
   | { readonly do: "pass"; readonly ms: number }
+  /** Both machines' clocks are set, back or forth. */
+  | { readonly do: "clock"; readonly ms: number }
   /** The network breaks, and can be used again at once. */
   | { readonly do: "cut" }
   /** Nothing arrives for so long. */
@@ -31,8 +35,15 @@ export type Action =
     readonly calls: number;
     readonly seed: number;
   }
-  /** After so many calls of the file system, one or more fail. */
-  | { readonly do: "fault"; readonly side: Side; readonly calls: number; readonly times: number; readonly code: Fault }
+  /** After so many calls of the file system, or so many of one kind, one or more fail. */
+  | {
+    readonly do: "fault";
+    readonly side: Side;
+    readonly calls: number;
+    readonly times: number;
+    readonly code: Fault;
+    readonly of?: string;
+  }
   /** The source's drive goes; what is left is no directory, an empty one, or one with a few files of its own. It comes back after a while. */
   | { readonly do: "unmount"; readonly leaves: "nothing" | "an empty directory" | "a few files"; readonly ms: number }
   /** A private folder, or a state folder, is deleted while its process does not run. */
@@ -43,6 +54,22 @@ export const FAULTS = ["ENOSPC", "EIO", "EACCES", "EMFILE", "EROFS"] as const;
 /** One of these. */
 export type Fault = typeof FAULTS[number];
 
+/** Calls of which one may fail where hardly any other would. */
+const FAILING = [
+  "link",
+  "rename",
+  "renameNew",
+  "exchange",
+  "write",
+  "sync",
+  "syncDir",
+  "createFile",
+  "setMeta",
+  "unlink",
+  "readAt",
+];
+const HOUR_MS = 3_600_000;
+
 /** Everything that happens in one simulation. */
 export type Program = readonly Action[];
 
@@ -51,6 +78,8 @@ export function programOf(seed: number): Program {
   const random = seeded(seed);
   const actions: Action[] = [{ do: "user", seed: random(2 ** 31), count: random(12) }];
   if (random(3) === 0) actions.unshift({ do: "meddle", seed: random(2 ** 31) });
+  // So slow that much happens before the mirror is in step for the first time.
+  if (seed % 8 === 0) actions.unshift({ do: "weather", latencyMs: 50, piece: 0 });
   for (let left = 2 + random(7); left > 0; left--) {
     actions.push(...action(random), { do: "pass", ms: pick(random, [0, 1, 5, 20, 100, 1000, 5000]) });
   }
@@ -60,7 +89,7 @@ export function programOf(seed: number): Program {
 function action(random: Random): Action[] {
   const seed = random(2 ** 31);
   const side = pick(random, ["client", "server", "server"] as const);
-  switch (random(16)) {
+  switch (random(18)) {
     case 0:
     case 1:
       return [{ do: "user", seed, count: 5 + random(20) }];
@@ -81,7 +110,14 @@ function action(random: Random): Action[] {
       ];
     case 9:
       return [
-        { do: "fault", side, calls: random(40), times: 1 + random(3), code: pick(random, FAULTS) },
+        random(2) === 0 ? { do: "fault", side, calls: random(40), times: 1 + random(3), code: pick(random, FAULTS) } : {
+          do: "fault",
+          side,
+          calls: random(4),
+          times: 1 + random(2),
+          code: pick(random, FAULTS),
+          of: pick(random, FAILING),
+        },
         { do: "user", seed, count: 1 + random(8) },
       ];
     case 11:
@@ -93,6 +129,13 @@ function action(random: Random): Action[] {
       const leaves = pick(random, ["nothing", "an empty directory", "a few files"] as const);
       return random(2) === 0 ? [{ do: "unmount", leaves, ms: pick(random, [10, 3000, 30_000]) }] : [{ do: "cut" }];
     }
+    case 13:
+      return [
+        { do: "write", seed, reads: random(6) },
+        { do: "user", seed: random(2 ** 31), count: 1 + random(8) },
+      ];
+    case 14:
+      return [{ do: "clock", ms: pick(random, [-24 * HOUR_MS, -HOUR_MS, -1000, -1, 1000, HOUR_MS, 24 * HOUR_MS]) }];
     case 10:
       return random(3) === 0 ? [{ do: "forget", side }] : [{ do: "meddle", seed }];
     default:

@@ -29,8 +29,8 @@ Deno.test("simulation: a seed has one course, and another seed another", async (
   const traces = new Set<string>();
   for (let seed = 1; seed <= 20; seed++) {
     const { trace } = await simulate(programOf(seed));
-    assertEquals((await simulate(programOf(seed))).trace, trace, `seed ${seed}`);
-    traces.add(trace);
+    assertEquals((await simulate(programOf(seed))).trace(), trace(), `seed ${seed}`);
+    traces.add(trace());
   }
   assertNotEquals(traces.size, 1);
 });

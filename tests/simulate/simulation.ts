@@ -1,57 +1,50 @@
 // The whole of dirsync, both sides, in one process: on file systems in memory, over a network in memory, under a clock that stands
 // still until nothing else can go on. A program says what happens; the oracles (tests/simulate/oracles.ts) look after every step.
 
-import { MemoryFs, systemError } from "../support/memory_fs.ts";
+import { createHash } from "node:crypto";
+import { MemoryFs } from "../support/memory_fs.ts";
 import { MountPoint } from "../support/mount_point.ts";
-import { type FileSystem, removeTree } from "../../core/fs.ts";
-import { joinPath, ROOT } from "../../core/path.ts";
+import { removeTree } from "../../core/fs.ts";
+import { joinPath, type RelPath, ROOT } from "../../core/path.ts";
 import { PRIVATE_DIR } from "../../server/places.ts";
-import { CHANGES, CrashError, watchedFs } from "../support/fault_fs.ts";
-import { seeded } from "../support/seed.ts";
+import { type Random, seeded } from "../support/seed.ts";
 import { doSomething } from "../support/user.ts";
 import { World } from "../support/world.ts";
 import { CrashDisk } from "./crash_disk.ts";
+import { Life } from "./life.ts";
 import { Network } from "./network.ts";
 import { Oracles } from "./oracles.ts";
-import type { Action, Fault, Program, Side } from "./program.ts";
+import type { Action, Program, Side } from "./program.ts";
 
-/** Calls that change something, or make it last: a crash comes before one of them. */
-const CRASH_POINTS: ReadonlySet<string> = new Set([...CHANGES, "sync", "syncDir", "syncAll"]);
+// Deno loads node:crypto with the first hash, and lets promises go on meanwhile: in the middle of what nothing else may interrupt.
+createHash("sha256").update("").digest("hex");
 
 /** How long everything has to come to rest at the end (ms): longer than any file is held back. */
 const REST_MS = 100_000;
 /** A machine is up again after this (ms). */
 const UP_AGAIN_MS = 50;
 
-/** A process's life: what ends it, and what goes wrong in it. */
-interface Life {
-  dead: boolean;
-  /** Calls until it ends. */
-  left: number;
-  end: () => void;
-  fault: { calls: number; times: number; readonly code: Fault } | undefined;
-  /** What the user does in the middle of it. */
-  busy?: { calls: number; readonly act: () => void } | undefined;
-}
-
 /** What came of a simulation. */
 export interface Outcome {
   /** What an oracle says is wrong, if anything is. */
   readonly failure: string | undefined;
   /** All that was told, and all that was on the mirror at the end: the same for the same program, or it is not deterministic. */
-  readonly trace: string;
+  readonly trace: () => string;
 }
 
 /**
  * Runs a program to its end, or to the first thing that is wrong.
- * @param tell Told of what happens, and of each call that changes the mirror's disk.
+ * @param tell Told of what happens, and of each call that changes the mirror's disk; without, errors know no stack.
  */
-export async function simulate(program: Program, tell: (line: string) => void = () => {}): Promise<Outcome> {
+export async function simulate(program: Program, tell?: (line: string) => void): Promise<Outcome> {
   using simulation = new Simulation(tell);
   let failure: string | undefined;
+  // To note where each error of so many comes from takes longer than what they are of.
+  const { stackTraceLimit } = Error;
+  if (!tell) Error.stackTraceLimit = 0;
   try {
     for (const [step, action] of program.entries()) {
-      tell(JSON.stringify(action));
+      tell?.(JSON.stringify(action));
       await simulation.act(action);
       simulation.oracles.always(`step ${step} (${action.do})`);
     }
@@ -59,8 +52,10 @@ export async function simulate(program: Program, tell: (line: string) => void = 
   } catch (error) {
     failure = (error as Error).message || String(error);
     if (!(error instanceof Error) || error.name !== "OracleError") failure += `\n${(error as Error).stack}`;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
-  return { failure, trace: simulation.trace() };
+  return { failure, trace: simulation.traced(failure !== undefined) };
 }
 
 class Simulation implements Disposable {
@@ -75,15 +70,15 @@ class Simulation implements Disposable {
   #server: Life | undefined;
   #client: { readonly life: Life; readonly stop: () => Promise<number> } | undefined;
 
-  constructor(readonly tell: (line: string) => void) {
+  constructor(readonly tell: ((line: string) => void) | undefined) {
     const world: World = this.#world = new World({
       xattrs: true,
       // This user deletes whatever it likes.
       maxDelete: { percent: 100 },
       mirrorDisk: this.#disk,
       join: () => this.#network.join(),
-      wrapMirror: (fs) => this.#guarded(fs, this.#server!),
-      wrapSource: (fs) => this.#guarded(this.#place.fs(fs), this.#clientLife),
+      wrapMirror: (fs) => this.#server!.lead(fs, tell),
+      wrapSource: (fs) => this.#clientLife.lead(this.#place.fs(fs)),
       onCommit: (steps) => {
         const acknowledged = this.oracles.commit(steps);
         return (problems) => {
@@ -103,7 +98,8 @@ class Simulation implements Disposable {
 
   async act(action: Action): Promise<void> {
     const world = this.#world;
-    this.#start();
+    // Connections have the weather that they are made in.
+    if (action.do !== "weather") this.#start();
     switch (action.do) {
       case "user":
         this.#use(action.seed, action.count);
@@ -113,6 +109,14 @@ class Simulation implements Disposable {
         this.#client!.life.busy = { calls, act: () => this.#use(seed, count) };
         break;
       }
+      case "write": {
+        const { seed, reads } = action;
+        this.#client!.life.write = { reads, act: (path) => this.#write(path, seeded(seed)) };
+        break;
+      }
+      case "clock":
+        world.clock.set(action.ms);
+        break;
       case "meddle": {
         const random = seeded(action.seed);
         for (let i = 1 + random(3); i > 0; i--) doSomething(world.mirror, random);
@@ -148,8 +152,8 @@ class Simulation implements Disposable {
         break;
       }
       case "fault": {
-        const { side, calls, times, code } = action;
-        this.#lifeOf(side).fault = { calls, times, code };
+        const { side, calls, times, code, of } = action;
+        this.#lifeOf(side).fault = { calls, times, code, of };
         break;
       }
       case "unmount":
@@ -162,16 +166,14 @@ class Simulation implements Disposable {
     }
     await world.clock.idle();
     await this.#bury();
+    if (!this.#network.isBusy) this.oracles.told();
   }
 
   /** Nothing goes wrong any more, and the source is quiet: the mirror must become equal, and tidy. */
   async rest(): Promise<void> {
     const { clock } = this.#world;
     this.#start();
-    for (const life of [this.#server!, this.#client!.life]) {
-      life.left = Infinity;
-      life.fault = life.busy = undefined;
-    }
+    for (const life of [this.#server!, this.#client!.life]) life.spare();
     // What somebody else did in the mirror is found when a client connects.
     this.#network.weather = { latencyMs: 0, piece: Infinity };
     await clock.pass(1000);
@@ -186,10 +188,15 @@ class Simulation implements Disposable {
     await this.#stop("client");
   }
 
-  trace(): string {
+  /** @param atOnce Whether something may still go on. */
+  traced(atOnce: boolean): () => string {
     const { clientEvents, serverEvents, mirror } = this.#world;
+    const told = [[...clientEvents], [...serverEvents]];
     const replacer = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value;
-    return JSON.stringify([clientEvents, serverEvents, mirror.tree()], replacer);
+    const put = () => JSON.stringify([told, mirror.tree()], replacer);
+    if (!atOnce) return put;
+    const now = put();
+    return () => now;
   }
 
   /** The user does random things to the source. */
@@ -198,9 +205,31 @@ class Simulation implements Disposable {
     const random = seeded(seed);
     for (let i = 0; i < count; i++) {
       const paths = doSomething(world.source, random);
-      this.oracles.note();
+      this.oracles.changed(paths);
       if (this.#client) world.dirty.addPaths(paths);
     }
+  }
+
+  /** The user writes to a file of the source in place. */
+  #write(path: RelPath, random: Random): void {
+    const { source, dirty } = this.#world;
+    const stat = source.lstat(path);
+    if (stat?.kind !== "file") return;
+    const more = new Uint8Array(1 + random(5000)).fill(random(256));
+    const bytes = source.readFile(path);
+    switch (random(3)) {
+      case 0:
+        source.appendFile(path, more);
+        break;
+      case 1:
+        source.writeFile(path, bytes.subarray(0, random(bytes.length + 1)));
+        break;
+      default:
+        // All of it is other than it was, and as long.
+        source.writeFile(path, bytes.map((byte) => byte ^ 1));
+    }
+    this.oracles.changed([path]);
+    dirty.addPaths([path]);
   }
 
   /** The source's drive goes for a while. P5: the mirror keeps what it has. */
@@ -214,7 +243,7 @@ class Simulation implements Disposable {
       for (const name of ["a", "b", "desktop.ini"]) left.writeFile(joinPath(ROOT, name), "x");
     }
     this.#place.at = leaves === "nothing" ? undefined : left;
-    this.oracles.note(left);
+    this.oracles.replaced(left);
     dirty.addPaths(mirror.list(ROOT).map(({ name }) => joinPath(ROOT, name)).filter((path) => path !== PRIVATE_DIR));
     dirty.addAll();
     await clock.pass(ms);
@@ -226,44 +255,20 @@ class Simulation implements Disposable {
   #start(): void {
     const world = this.#world;
     if (!this.#server) {
-      this.#server = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+      this.#server = new Life();
       world.startServer();
       this.oracles.recovered();
     }
     if (!this.#client) {
-      this.#clientLife = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+      this.#clientLife = new Life();
       this.#client = { life: this.#clientLife, stop: world.live() };
     }
   }
 
-  #clientLife: Life = { dead: false, left: Infinity, end: () => {}, fault: undefined };
+  #clientLife = new Life();
 
   #lifeOf(side: Side): Life {
     return side === "server" ? this.#server! : this.#client!.life;
-  }
-
-  /** The file system of a process, which ends or goes wrong as its life says. */
-  #guarded(fs: FileSystem, life: Life): FileSystem {
-    const isMirror = fs === this.#world.mirror;
-    return watchedFs(fs, (call, args) => {
-      if (isMirror && CRASH_POINTS.has(call)) {
-        this.tell(`  ${life.dead ? "dead: " : ""}${call} ${args.map(short).join(" ")}`);
-      }
-      if (life.dead) throw new CrashError(`after the crash: ${call}`);
-      if (CRASH_POINTS.has(call) && life.left-- <= 0) {
-        life.end();
-        throw new CrashError(`the crash: ${call}`);
-      }
-      if (life.busy && life.busy.calls-- <= 0) {
-        const { act } = life.busy;
-        life.busy = undefined;
-        act();
-      }
-      const { fault } = life;
-      if (!fault || fault.calls-- > 0) return;
-      if (--fault.times <= 0) life.fault = undefined;
-      throw systemError(fault.code, call, "");
-    });
   }
 
   /** A process ends at once; with its machine's power, what was not on the disk may be gone. */
@@ -319,15 +324,10 @@ class Simulation implements Disposable {
   /** What a process keeps for itself is deleted while it does not run. */
   #forget(side: Side): void {
     const world = this.#world;
+    this.oracles.forgot(side);
     if (side === "client") return world.clientDatabase.forget();
     world.serverDatabase.forget();
     removeTree(world.mirror, PRIVATE_DIR);
     this.oracles.meddled();
   }
-}
-
-function short(argument: unknown): string {
-  if (argument instanceof Uint8Array) return `${argument.length} bytes`;
-  const text = JSON.stringify(argument, (_, value) => typeof value === "bigint" ? String(value) : value);
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

@@ -108,6 +108,7 @@ export const clientMessage: fc.Arbitrary<Message> = fc.oneof(
     entries: size,
     sample: fc.array(path, { maxLength: 5 }),
   }),
+  fc.record({ type: type("rooted"), root: text }),
   fc.record({ type: type("released"), how: fc.constantFrom(...RELEASES) }),
   ...(["fileAbort", "commit", "prove", "ping", "adopt"] as const).map((name) => fc.record({ type: type(name) })),
 );
@@ -123,6 +124,9 @@ export const serverMessage: fc.Arbitrary<Message> = fc.oneof(
     average: fc.integer({ min: 0, max: 256 << 10 }),
     lastId: text,
     lastSource: text,
+    lastRoot: text,
+  }, {
+    requiredKeys: ["type", "features", "mirror", "mirrorId", "root", "holdsContent", "average", "lastId", "lastSource"],
   }),
   fc.record({ type: type("refuse"), message: text, retry: fc.boolean() }),
   fc.record({ type: type("listing"), dir, more: fc.boolean(), entries: fc.array(listed, { maxLength: 5 }) }),

@@ -22,8 +22,18 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  date(): number {
+    return this.#now + this.#ahead;
+  }
+
+  /** Somebody sets the machine's clock by so many ms. */
+  set(byMs: number): void {
+    this.#ahead += byMs;
+  }
+  #ahead = 0;
+
   /** The time in ns, for a MemoryFs; a little later at every call, so that no two changes have the same time. */
-  readonly nowNs: () => bigint = () => BigInt(this.#now) * 1_000_000n + this.#tick++;
+  readonly nowNs: () => bigint = () => BigInt(this.date()) * 1_000_000n + this.#tick++;
   #tick = 0n;
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

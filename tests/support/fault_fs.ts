@@ -51,17 +51,21 @@ export function watchedFs<T extends FileSystem | ReadableFile | WritableFile>(
   target: T,
   before: (call: string, args: readonly unknown[]) => void,
 ): T {
+  const watched = new Map<string | symbol, { readonly value: unknown; readonly call: unknown }>();
   return new Proxy(target, {
     get(object, key) {
       const value = Reflect.get(object, key, object);
-      if (typeof value !== "function" || key === Symbol.dispose) {
-        return typeof value === "function" ? value.bind(object) : value;
-      }
-      return (...args: unknown[]) => {
+      if (typeof value !== "function") return value;
+      // A test may have put another method in its place since.
+      const known = watched.get(key);
+      if (known?.value === value) return known.call;
+      const call = key === Symbol.dispose ? value.bind(object) : (...args: unknown[]) => {
         before(String(key), args);
         const result = value.apply(object, args);
         return key === "openFile" || key === "createFile" || key === "appendTo" ? watchedFs(result, before) : result;
       };
+      watched.set(key, { value, call });
+      return call;
     },
   });
 }

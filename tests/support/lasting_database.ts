@@ -69,6 +69,10 @@ export class LastingDatabase {
     return statement;
   }
 
+  #run(sql: string): void {
+    this.#prepare(sql).run();
+  }
+
   /** The database as one life sees it: its transactions are savepoints of ours. */
   #opened(life: number): DatabaseSync {
     const db = this.#db;
@@ -77,10 +81,10 @@ export class LastingDatabase {
       switch (sql) {
         case "BEGIN":
           this.#begun = true;
-          return db.exec("SAVEPOINT engine");
+          return this.#run("SAVEPOINT engine");
         case "COMMIT":
           this.#begun = false;
-          return db.exec("RELEASE engine");
+          return this.#run("RELEASE engine");
         case "ROLLBACK":
           this.#begun = false;
           return db.exec("ROLLBACK TO engine; RELEASE engine");

@@ -38,7 +38,7 @@ export interface TreeEntry {
   readonly mtimeNs: bigint;
   /** Of files: bytes. */
   readonly size?: number;
-  /** Of files: the content as text up to 256 bytes, "sha256:..." above. */
+  /** Of files: up to 256 bytes the content as text, "hex:..." where it is no ASCII; "sha256:..." above. */
   readonly content?: string;
   /** Of symbolic links. */
   readonly target?: string;
@@ -317,10 +317,15 @@ export class MemoryFs implements FileSystem {
     return file.bytes.slice(0, file.size);
   }
 
-  /** After the disk below has lost something: how many names each entry has is counted again, and nothing is open. */
+  /**
+   * After the disk below has lost something: how many names each entry has is counted again, and nothing is open. New inodes get
+   * the numbers after the last that is left, as on btrfs, so those of what was lost come back.
+   */
   remount(): void {
+    this.#lastIno = this.#root.ino;
     const count = (dir: DirNode) => {
       for (const child of dir.children.values()) {
+        if (child.ino > this.#lastIno) this.#lastIno = child.ino;
         if (child.kind === "dir") count(child);
         else child.nlink = 0;
         child.open = 0;
@@ -335,6 +340,26 @@ export class MemoryFs implements FileSystem {
   /** Makes an entry that is not mirrored, such as a FIFO. */
   makeOther(path: RelPath): void {
     this.#put(this.#vacancy(path, "mknod"), { kind: "other", ...this.#inode(0o644) });
+  }
+
+  /** What is in each file, by path, as `tree` tells it. */
+  contents(options: TreeOptions = {}): Map<RelPath, string> {
+    const found = new Map<RelPath, string>();
+    const walk = (dir: DirNode, path: RelPath) => {
+      for (const [name, child] of dir.children) {
+        if (options.withoutPrivate && path === ROOT && isPrivateName(name)) continue;
+        if (child.kind === "file") found.set(joinPath(path, name), describeContent(child));
+        else if (child.kind === "dir") walk(child, joinPath(path, name));
+      }
+    };
+    walk(this.#root, ROOT);
+    return found;
+  }
+
+  /** What is in the file at `path`, likewise; undefined where there is none. */
+  contentAt(path: RelPath): string | undefined {
+    const node = this.#find(path);
+    return typeof node !== "string" && node.kind === "file" ? describeContent(node) : undefined;
   }
 
   /** All that is below the root, by path in canonical order, without inode numbers and ctimes. */
@@ -517,6 +542,10 @@ class MemoryWritable implements WritableFile {
     return true;
   }
 
+  copy(): number {
+    return 0;
+  }
+
   skip(length: number): void {
     const node = opened(this.#node);
     this.#disk.changing(node);
@@ -595,8 +624,13 @@ function describeContent(node: FileNode): string {
   const known = described.get(node);
   if (known?.bytes === node.bytes && known.ctimeNs === node.ctimeNs && known.size === node.size) return known.content;
   const bytes = node.bytes.subarray(0, node.size);
-  // `fromBytes` gives different bytes different strings.
-  const content = bytes.length <= 256 ? fromBytes(bytes) : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  // Different bytes have different strings; to look whether any is no ASCII is quicker than to find out that they are no UTF-8.
+  const isText = bytes.length <= 256 && bytes.every((byte) => byte < 128);
+  const content = isText
+    ? fromBytes(bytes)
+    : bytes.length <= 256
+    ? `hex:${bytes.toHex()}`
+    : `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   described.set(node, { bytes: node.bytes, ctimeNs: node.ctimeNs, size: node.size, content });
   return content;
 }

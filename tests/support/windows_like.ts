@@ -54,6 +54,7 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
       return {
         write: (bytes) => file.write(bytes),
         clone: () => false,
+        copy: () => 0,
         skip: (length) => file.skip(length),
         setMeta: (meta) => file.setMeta(floor(meta)),
         sync: () => file.sync(),
