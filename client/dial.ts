@@ -94,6 +94,7 @@ const REFUSALS: Record<string, { message: string; retry: boolean }> = {
   },
   "403": { message: "it is called otherwise: use the name or address that it listens on", retry: false },
   "410": { message: "our invitation has expired; use a new one (dirsync invite there)", retry: false },
+  "500": { message: "it cannot read who may connect (its own messages say why)", retry: true },
   "503": { message: "too many clients are connected to it", retry: true },
 };
 

@@ -26,6 +26,8 @@ const CHECK_MS = 1000;
 export class Port {
   readonly #server: Server;
   readonly #connections = new Connections(isCurrentRuntime());
+  /** Sockets on which something was answered, which is all that they get. */
+  readonly #answered = new WeakSet<Socket>();
 
   /** @param identity What to prove with TLS; plain HTTP without. */
   constructor(door: Door, identity: Identity | undefined, onLink: OnLink) {
@@ -40,9 +42,18 @@ export class Port {
     server.on("connection", (socket: Socket) => this.#connections.add(socket));
     // What cannot be read is not answered either.
     server.on("clientError", (_: Error, socket: Socket) => socket.destroy());
-    server.on("request", (request: IncomingMessage, response: ServerResponse) => answer(door, request, response));
+    // Those that expect something are answered as all others are, not by the runtime, which would let the connection stay.
+    for (const event of ["request", "checkContinue", "checkExpectation"]) {
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+        const { socket } = request;
+        if (this.#answered.has(socket)) return void socket.destroy();
+        this.#answered.add(socket);
+        answer(door, request, response);
+      });
+    }
     server.on("upgrade", async (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
       socket.on("error", () => {});
+      if (this.#answered.has(socket)) return void socket.destroy();
       const { url, headers } = request;
       const admitted = await door.admit({ url, headers, from: socket.remoteAddress ?? "" });
       if ("status" in admitted) return refuse(socket, admitted);
