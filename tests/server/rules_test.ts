@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Access } from "../../core/grant.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
+import { contentOf, digestOf } from "../../core/recipe.ts";
 import type { Message } from "../../core/wire.ts";
 import { random } from "../support/contents.ts";
 import { plain } from "../support/entries.ts";
@@ -137,6 +138,31 @@ Deno.test("a quota is kept to: what does not fit is a problem, what takes no mor
   await world.once();
   assertEquals(await world.once(), 0);
   assertEquals(files(world)["larger"], `644 ${"x".repeat(940)}`);
+});
+
+Deno.test("a quota counts each file that is staged, also one that is staged over and over before a commit", async () => {
+  using world = await scene("full", 1000);
+  const bytes = new TextEncoder().encode("x".repeat(300));
+  const lengths = [bytes.length];
+  const content = contentOf({ average: 2048, lengths, digests: [digestOf(bytes)] });
+  const attributes = plain(0o644, 1n);
+  const again: Message = {
+    type: "whole",
+    path: path("over"),
+    attributes,
+    sparse: false,
+    average: 2048,
+    content,
+    lengths,
+    bytes,
+  };
+  const link = await world.dial();
+  await link.send(frameOf(HELLO, ...Array(50).fill(again)));
+  await world.clock.idle();
+  const staged = world.mirror.list(".dirsync/stage" as RelPath);
+  assert(staged.length <= 3, `${staged.length} of 300 bytes wait`);
+  link.close();
+  await world.clock.idle();
 });
 
 /** Steps without sense, and with it: whatever could make something vanish. */
