@@ -239,6 +239,14 @@ Deno.test("private: no message repeats an invitation", async () => {
   }
 });
 
+Deno.test("private: a client that is told to go without TLS warns", async () => {
+  await using scene = new Scene();
+  // Nobody is there: an address that is for documentation.
+  const client = scene.client("http://192.0.2.1:5000");
+  const { message } = await client.event("warning");
+  assertStringIncludes(message, "nothing protects the connection to 192.0.2.1:5000");
+});
+
 Deno.test("private: a server keeps its secrets out of its mirror, or does not start", async () => {
   await using scene = new Scene();
   Deno.mkdirSync(scene.mirror);
