@@ -3,8 +3,9 @@
 import { ACCESS } from "./access_defences.ts";
 import { CLIENT } from "./client_defences.ts";
 import type { Defence } from "./defence.ts";
+import { PATHS } from "./path_defences.ts";
 import { PEER } from "./peer_defences.ts";
 import { SECRET } from "./secret_defences.ts";
 
 /** All of them. */
-export const DEFENCES: readonly Defence[] = [...ACCESS, ...PEER, ...CLIENT, ...SECRET];
+export const DEFENCES: readonly Defence[] = [...ACCESS, ...PEER, ...PATHS, ...CLIENT, ...SECRET];

@@ -35,6 +35,20 @@ export const SECRET: readonly Defence[] = [
     "e2e/private",
   ),
   defence(
+    "secrets are kept in somebody else's folder",
+    FILES,
+    "if (uid === null || me === null || uid === me) return;",
+    "return;",
+    "core/private_files",
+  ),
+  defence(
+    "a private folder that somebody else has made is used",
+    "server/own_folder.ts",
+    "uid === null || me === null || uid === me || uid === ownerOfNew()",
+    "true",
+    "server/own_folder",
+  ),
+  defence(
     "a mirror's private folder is for all",
     "server/mirror.ts",
     "fs.mkdir(PRIVATE_DIR, 0o700);",
