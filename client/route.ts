@@ -15,7 +15,7 @@ import {
   trustOf,
 } from "../core/invitation.ts";
 import { MAX_CERTIFICATE_BYTES, MAX_INVITATION_BYTES } from "../core/limits.ts";
-import { makePrivateFolder, readSmallFile, writePrivately } from "../core/private_files.ts";
+import { makePrivateFolder, readSmallFile, requireOwn, writePrivately } from "../core/private_files.ts";
 
 /** A way to a server. */
 export interface Route {
@@ -107,6 +107,11 @@ function secretOf({ tokenFile, secret, server }: RouteOptions): Partial<ServerCh
 
 function readStored(state: string, address: Address): Route | undefined {
   const file = fileOf(state, address);
+  try {
+    requireOwn(`${state}/servers`);
+  } catch (error) {
+    throw new FatalError(`Cannot keep state: ${reasonOf(error)}`, { cause: error });
+  }
   try {
     const text = readSmallFile(file, MAX_CERTIFICATE_BYTES);
     return text === undefined ? undefined : { address, ...parseStored(text) };
