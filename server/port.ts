@@ -19,6 +19,8 @@ import type { Identity } from "./identity.ts";
 /** Takes a connection that was let in: as which client, where tokens are asked for. */
 export type OnLink = (link: Link, client: KnownClient | undefined) => void;
 
+/** The first byte of what a TLS client says. */
+const TLS_HANDSHAKE = 0x16;
 /** How often deadlines are looked at (ms). */
 const CHECK_MS = 1000;
 
@@ -40,8 +42,11 @@ export class Port {
     };
     const server = this.#server = identity ? tlsServer(identity, limits) : createServer(limits);
     server.on("connection", (socket: Socket) => this.#connections.add(socket));
-    // What cannot be read is not answered either.
-    server.on("clientError", (_: Error, socket: Socket) => socket.destroy());
+    // What cannot be read is not answered either, but for a TLS client: it would take silence for a bad line.
+    server.on("clientError", ({ rawPacket }: Error & { rawPacket?: Uint8Array }, socket: Socket) => {
+      if (identity || rawPacket?.[0] !== TLS_HANDSHAKE) return void socket.destroy();
+      refuse(socket, { status: 400, reason: "this server speaks plain HTTP" });
+    });
     // Those that expect something are answered as all others are, not by the runtime, which would let the connection stay.
     for (const event of ["request", "checkContinue", "checkExpectation"]) {
       server.on(event, (request: IncomingMessage, response: ServerResponse) => {

@@ -55,7 +55,7 @@ Deno.test("only what speaks the protocol is taken for a server", async () => {
 
 Deno.test("a refusal says what to do, and whether it may be otherwise later", async () => {
   const table: [answer: string, message: string, retry: boolean][] = [
-    ["HTTP/1.1 401 Unauthorized\r\n\r\n", "use a new invitation", false],
+    ["HTTP/1.1 401 Unauthorized\r\n\r\n", "it asks for a token: use the invitation", false],
     ["HTTP/1.1 403 Forbidden\r\n\r\n", "use the name or address", false],
     ["HTTP/1.1 410 Gone\r\n\r\n", "has expired", false],
     ["HTTP/1.1 500 Internal Server Error\r\n\r\n", "cannot read who may connect", true],

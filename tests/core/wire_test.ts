@@ -88,6 +88,13 @@ for (const [what, make] of BEYOND) {
   });
 }
 
+Deno.test("no room is made for more than has come", () => {
+  const asked = frameOf({ type: "ask", digests: [] });
+  // The count is the last byte; two make it 8,191, of which not one follows.
+  const many = Uint8Array.of(...asked.subarray(0, -1), 0xff, 0x3f);
+  assertThrows(() => readClientMessage(many), ProtocolError, "A number is too large: 8191");
+});
+
 Deno.test("a mirror's id, which names files of the client's, is an id", () => {
   const welcome = (mirrorId: string): Message => ({
     type: "welcome",

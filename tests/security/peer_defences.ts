@@ -122,6 +122,13 @@ export const PEER: readonly Defence[] = [
     "core/wire",
     "e2e/path_attack",
   ),
+  defence(
+    "room is made for what a peer says",
+    "core/codec.ts",
+    "this.uint(Math.min(most, this.left))",
+    "this.uint(most)",
+    "core/wire",
+  ),
   defence("numbers in two forms", "core/codec.ts", "if (byte === 0 && i > 0) throw", "if (false) throw", "fuzz/fuzz"),
   defence("bytes behind a message", "core/codec.ts", "if (this.left > 0) throw", "if (false) throw", "fuzz/fuzz"),
   defence("a pack is as large as it likes", "core/pack.ts", "{ maxOutputLength: size }", "{}", "core/pack"),
