@@ -109,7 +109,6 @@ function tlsServer({ key, cert }: Identity, limits: Record<string, number>): Ser
 function answer(door: Door, request: IncomingMessage, response: ServerResponse): void {
   const refusal = door.refusal(request);
   const status = refusal?.status ?? (request.url === UPGRADE_PATH ? 426 : 404);
-  response.on("finish", () => request.socket?.destroySoon());
   response.writeHead(status, {
     "content-type": "text/plain",
     "x-content-type-options": "nosniff",

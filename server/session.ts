@@ -301,6 +301,8 @@ class Session {
       if (message.type === "packed") throw new ProtocolError("A pack holds a pack");
       const work = this.#handle(message, hello);
       if (work) await work;
+      // Few bytes may ask for many.
+      if (this.#out.length >= ANSWER_BYTES) await this.#flush();
     }
   }
 

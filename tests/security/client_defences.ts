@@ -7,8 +7,8 @@ export const CLIENT: readonly Defence[] = [
     "answers to what was not asked",
     "client/remote.ts",
     "if (expected?.type !== message.type) {",
-    "if (!expected) return;\n    if (false) {",
-    "client/hostile_server",
+    "if (!expected) {",
+    "client/remote",
   ),
   defence(
     "listings without end",
@@ -22,7 +22,7 @@ export const CLIENT: readonly Defence[] = [
     "client/remote.ts",
     "if (bits.length !== Math.ceil(digests.length / 8)) throw",
     "if (false) throw",
-    "client/hostile_server",
+    "client/remote",
   ),
   defence(
     "a mirror's id leads anywhere",
@@ -50,6 +50,6 @@ export const CLIENT: readonly Defence[] = [
     "client/remote.ts",
     "if (silent > patience) return this.#end(",
     "if (false) return this.#end(",
-    "client/engine",
+    "client/remote",
   ),
 ];

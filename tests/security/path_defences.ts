@@ -66,10 +66,9 @@ export const PATHS: readonly Defence[] = [
   defence(
     "our own folder in another case",
     PATH,
-    "name.toLowerCase() === PRIVATE ||",
-    "name === PRIVATE ||",
+    "(name.toLowerCase() === PRIVATE || name.toUpperCase() === PRIVATE.toUpperCase())",
+    "name === PRIVATE",
     "core/path",
-    "e2e/path_attack",
   ),
   defence(
     "two strings for one path",
@@ -97,7 +96,7 @@ export const PATHS: readonly Defence[] = [
     "e2e/path_attack",
   ),
   defence(
-    "directories through symbolic links",
+    "a root through symbolic links",
     "core/posix_dirs.ts",
     "const resolve = C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS;",
     "const resolve = 0;",
@@ -110,8 +109,7 @@ export const PATHS: readonly Defence[] = [
     "server/metadata.ts",
     "mode &= ~SETUID;",
     "mode &= ~0;",
-    "exact/exact",
-    "property/lesser_mirror",
+    "server/metadata",
   ),
   defence(
     "devices, streams and separators of Windows",
