@@ -11,7 +11,7 @@ import { socketLink } from "../core/socket_link.ts";
 import { requireTls } from "../core/tls.ts";
 import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
 import { attempt } from "./attempt.ts";
-import { reasonOf, resolved } from "./reach.ts";
+import { reasonOf, resolved, USE_INVITATION } from "./reach.ts";
 import type { Route } from "./route.ts";
 import { connectSecurely } from "./secure.ts";
 
@@ -67,7 +67,7 @@ function shakeHands(socket: Socket, when: string | undefined, route: Route, sign
         }
         return;
       }
-      const refusal = refusalIn(new TextDecoder().decode(answer.subarray(0, end)));
+      const refusal = refusalIn(new TextDecoder().decode(answer.subarray(0, end)), route);
       if (refusal) return fail(refusal);
       succeed(() => socketLink(socket, answer.subarray(end)));
     });
@@ -85,7 +85,8 @@ function requestFor({ address, token }: Route): string {
   ].join("\r\n");
 }
 
-const NEEDS_TLS = "it asks for TLS and a token: use the invitation that it printed (dirsync invite there makes one)";
+const NEEDS_TLS = `it asks for TLS and a token: ${USE_INVITATION}`;
+const NEEDS_TOKEN = `it asks for a token: ${USE_INVITATION}`;
 /** What the refusals of a server mean to us, and whether it may be otherwise later. */
 const REFUSALS: Record<string, { message: string; retry: boolean }> = {
   "401": {
@@ -94,16 +95,19 @@ const REFUSALS: Record<string, { message: string; retry: boolean }> = {
   },
   "403": { message: "it is called otherwise: use the name or address that it listens on", retry: false },
   "410": { message: "our invitation has expired; use a new one (dirsync invite there)", retry: false },
+  "500": { message: "it cannot read who may connect (its own messages say why)", retry: true },
   "503": { message: "too many clients are connected to it", retry: true },
 };
 
 /** Why the answer is not the one hoped for, or undefined if it is. */
-function refusalIn(head: string): RefusedError | undefined {
+function refusalIn(head: string, { token }: Route): RefusedError | undefined {
   const [status = "", ...headers] = head.split("\r\n");
   const switched = /^HTTP\/1\.1 101 /.test(status);
   const upgrade = headers.some((line) => line.toLowerCase() === `upgrade: ${UPGRADE_PROTOCOL}`);
   if (switched && upgrade) return undefined;
-  const known = REFUSALS[/^HTTP\/1\.1 (\d{3}) /.exec(status)?.[1] ?? ""];
+  const code = /^HTTP\/1\.1 (\d{3}) /.exec(status)?.[1] ?? "";
+  if (code === "401" && token === undefined) return new RefusedError(NEEDS_TOKEN, false);
+  const known = REFUSALS[code];
   if (known) return new RefusedError(known.message, known.retry);
   const said = JSON.stringify(status.slice(0, 100));
   return new RefusedError(`what answers there is no dirsync server of this protocol (it says ${said})`, true);

@@ -2,6 +2,9 @@
 
 import type { Address } from "../core/address.ts";
 
+/** What to do about a server that does not know us, or that we do not know. */
+export const USE_INVITATION = "use the invitation that it printed (dirsync invite there makes one)";
+
 /** Where to connect to: one well-known address for "localhost", or client and server might choose different ones. */
 export function resolved({ host, port }: Address): Address {
   return { host: host === "localhost" ? "127.0.0.1" : host, port };

@@ -15,7 +15,7 @@ import {
   trustOf,
 } from "../core/invitation.ts";
 import { MAX_CERTIFICATE_BYTES, MAX_INVITATION_BYTES } from "../core/limits.ts";
-import { makePrivateFolder, readSmallFile, writePrivately } from "../core/private_files.ts";
+import { makePrivateFolder, readSmallFile, requireOwn, writePrivately } from "../core/private_files.ts";
 
 /** A way to a server. */
 export interface Route {
@@ -77,7 +77,7 @@ export function isWorthStoring(route: Route): boolean {
   return route.token !== undefined || route.trust.kind !== "plain";
 }
 
-/** What a file or the environment holds: a token, or a whole invitation. */
+/** What a file or the environment holds: a token, or a whole invitation, which is for its own server. */
 function secretOf({ tokenFile, secret, server }: RouteOptions): Partial<ServerChoice> {
   let text = secret;
   let where = "DIRSYNC_TOKEN";
@@ -93,13 +93,25 @@ function secretOf({ tokenFile, secret, server }: RouteOptions): Partial<ServerCh
   // The invitation on the command line has its own.
   if (text === undefined || server?.token !== undefined) return {};
   text = text.trim();
-  if (text.toLowerCase().startsWith(INVITATION_SCHEME)) return parseInvitation(text);
+  if (text.toLowerCase().startsWith(INVITATION_SCHEME)) {
+    const invitation = parseInvitation(text);
+    // By its fingerprint it is the same server at any address; by an authority another host is another one.
+    if (server && invitation.trust.kind === "ca" && server.host !== invitation.host) {
+      throw new FatalError(`Cannot use ${where} for ${server.host}: it holds an invitation to ${invitation.host}`);
+    }
+    return invitation;
+  }
   if (isToken(text)) return { token: text };
   throw new UsageError(`Cannot use ${where}: it holds neither a token nor an invitation`);
 }
 
 function readStored(state: string, address: Address): Route | undefined {
   const file = fileOf(state, address);
+  try {
+    requireOwn(`${state}/servers`);
+  } catch (error) {
+    throw new FatalError(`Cannot keep state: ${reasonOf(error)}`, { cause: error });
+  }
   try {
     const text = readSmallFile(file, MAX_CERTIFICATE_BYTES);
     return text === undefined ? undefined : { address, ...parseStored(text) };

@@ -15,7 +15,7 @@ import { HANDSHAKE_MS } from "../core/limits.ts";
 import { digestOf } from "../core/recipe.ts";
 import { SERVER_NAME } from "../core/wire.ts";
 import { attempt } from "./attempt.ts";
-import { reasonOf, resolved } from "./reach.ts";
+import { reasonOf, resolved, USE_INVITATION } from "./reach.ts";
 
 /** A server that proved who it is. */
 export interface Secured {
@@ -59,7 +59,8 @@ async function fetchCertificate(address: Address, fingerprint: string, signal: A
   socket.destroy();
   if (shown.fingerprint === fingerprint) return shown.pem;
   throw new IdentityError(
-    "it is not the server of the invitation (its certificate is another one), or somebody is in between; nothing was sent",
+    "it is not the server of the invitation (its certificate is another one), or somebody is in between; nothing was sent. " +
+      "If it was set up anew, use a new invitation",
   );
 }
 
@@ -83,23 +84,29 @@ function fingerprintOf(pem: string): string | undefined {
 }
 
 function handshake(address: Address, options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
+  const isPinned = options.servername === SERVER_NAME;
   const socket = connect({ ...resolved(address), ...options, minVersion: "TLSv1.3", ALPNProtocols: ["http/1.1"] });
   return attempt(socket, signal, ({ succeed, fail }) => {
     socket.setTimeout(HANDSHAKE_MS, () => fail(new DisconnectedError("it does not finish the TLS handshake")));
-    socket.on("error", (error: Error & { code?: string }) => fail(errorOf(error, address)));
+    socket.on("error", (error: Error & { code?: string }) => fail(errorOf(error, address, isPinned)));
     socket.on("close", () => fail(new DisconnectedError("it closed the connection before the TLS handshake was over")));
     socket.on("secureConnect", () => succeed(() => socket));
   });
 }
 
 /** What no network says is about the identity. */
-function errorOf(error: Error & { code?: string }, { host }: Address): Error {
+function errorOf(error: Error & { code?: string }, { host }: Address, isPinned: boolean): Error {
   const { code = "", message } = error;
   if (/^E[A-Z_]+$/.test(code) && !code.startsWith("ERR_")) {
     return new DisconnectedError(reasonOf(error), { cause: error });
   }
   if (/corrupt message|InvalidContentType|wrong version number/i.test(message)) {
-    return new IdentityError("what answers there does not speak TLS, which this server must", { cause: error });
+    return new IdentityError(
+      "what answers there does not speak TLS, which this server must: it is another one, or it was started with --insecure " +
+        "or for its own machine only",
+      { cause: error },
+    );
   }
-  return new IdentityError(`it cannot prove that it is ${host} (${message})`, { cause: error });
+  const hint = isPinned ? "" : `; ${USE_INVITATION}`;
+  return new IdentityError(`it cannot prove that it is ${host} (${message})${hint}`, { cause: error });
 }

@@ -11,6 +11,7 @@ import type { Link } from "../core/link.ts";
 import type { MaxDelete } from "../core/options.ts";
 import { describeFs, openAccounts, openSource } from "../core/open_fs.ts";
 import { ID_FILE, INDEX_FILE, type RelPath } from "../core/path.ts";
+import { readSmallFile } from "../core/private_files.ts";
 import { random, randomId } from "../core/random.ts";
 import { throttled } from "../core/throttle.ts";
 import { TreeIndex } from "../core/tree_index.ts";
@@ -50,6 +51,9 @@ export type ClientNote =
 
 /** What the engine asks for: a connection. */
 export type ClientRequest = "dial";
+
+/** Longer files hold no id of a mirror. */
+const MAX_ID_BYTES = 100;
 
 runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   const dirty = new DirtySet();
@@ -115,17 +119,24 @@ function remembering(fs: FileTree, { dir, numericIds }: ClientStart): { fs: File
   }
 }
 
+/** The id of the mirror at a path that a server told us, whatever else may be there. */
+function idIn(mirror: string): string | undefined {
+  const file = `${mirror}/${ID_FILE}`;
+  try {
+    // A pipe would not let go of whoever opens it.
+    return Deno.lstatSync(file).isFile ? readSmallFile(file, MAX_ID_BYTES)?.trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Why the source cannot be mirrored to a mirror that is (also) on this machine: one of them lies within the other. */
 function overlap(source: string, mirrorName: string, mirrorId: string): string | undefined {
   const mirror = mirrorName.slice(mirrorName.indexOf(":") + 1);
   const mirrorInside = relative(source, mirror) !== undefined, sourceInside = relative(mirror, source) !== undefined;
   if (!mirrorInside && !sourceInside) return undefined;
-  try {
-    // The same path on another machine is another place: only the id tells.
-    if (Deno.readTextFileSync(`${mirror}/${ID_FILE}`).trim() !== mirrorId) return undefined;
-  } catch {
-    return undefined;
-  }
+  // The same path on another machine is another place: only the id tells.
+  if (idIn(mirror) !== mirrorId) return undefined;
   if (mirror === source) return `The mirror "${mirror}" is the source itself; give the server another directory`;
   return mirrorInside
     ? `The mirror "${mirror}" lies inside the source "${source}"; give the server a directory outside of it`

@@ -56,7 +56,9 @@ export function parseAddress(option: string, text: string, options: AddressOptio
 function canonicalHost(host: string): string | undefined {
   if (!/^(\[[\da-f:.]+\]|(?=.*[\p{L}\p{N}])[\p{L}\p{M}\p{N}._-]{1,253})$/iu.test(host)) return undefined;
   try {
-    return new URL(`http://${host}/`).hostname.replace(/^\[|\]$/g, "");
+    const usual = new URL(`http://${host}/`).hostname.replace(/^\[|\]$/g, "");
+    // It must not be for some name server to say where that is.
+    return usual === "localhost." ? "localhost" : usual;
   } catch {
     return undefined;
   }

@@ -132,6 +132,11 @@ export class Reader {
     throw new ProtocolError("A number is too long");
   }
 
+  /** How many follow, of a byte at least each: nobody makes room for more than can have come. */
+  count(most: number): number {
+    return this.uint(Math.min(most, this.left));
+  }
+
   time(): bigint {
     return this.#view.getBigInt64(this.#skip(8));
   }

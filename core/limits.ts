@@ -52,6 +52,8 @@ export const HELLO_MS = 10_000;
 export const MAX_PENDING = 256;
 /** Connections let in at the same time. */
 export const MAX_SESSIONS = 64;
+/** Of these with one token. */
+export const MAX_SESSIONS_OF_ONE = 16;
 /** The first wrong token of an address is answered after this (ms), each further one after twice as long, up to the second. */
 export const WRONG_TOKEN_MS = 500;
 export const LONGEST_WRONG_TOKEN_MS = 8_000;

@@ -5,8 +5,22 @@ import { randomId } from "./random.ts";
 /** Makes a folder, and what it lies in, that only its owner may enter, also if it was there. @returns Its real path. */
 export function makePrivateFolder(path: string): string {
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  requireOwn(path);
   if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o700);
   return Deno.realPathSync(path);
+}
+
+/** @throws {Error} If what is at `path` is somebody else's, who could read and change what is in it. */
+export function requireOwn(path: string, me: number | null = Deno.uid()): void {
+  let uid: number | null;
+  try {
+    ({ uid } = Deno.statSync(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (uid === null || me === null || uid === me) return;
+  throw new Error(`"${path}" belongs to another user; name another folder with --state DIR`);
 }
 
 /** Makes an empty file that others may not read, if there is none. SQLite gives its other files the mode of the database. */

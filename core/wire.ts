@@ -474,7 +474,7 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
     case "list":
       return { type, path: readPath(read) };
     case "ask":
-      return { type, digests: Array.from({ length: read.uint(MAX_ASKED) }, () => read.digest()) };
+      return { type, digests: Array.from({ length: read.count(MAX_ASKED) }, () => read.digest()) };
     case "names":
       return { type, users: readAccountNames(read), groups: readAccountNames(read) };
     case "xattrs":
@@ -507,7 +507,7 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
         sparse: readFlag(read),
         average: readAverage(read),
         content: read.digest(),
-        lengths: Array.from({ length: read.uint(MAX_ASKED) }, () => read.uint(MAX_AVERAGE * 4)),
+        lengths: Array.from({ length: read.count(MAX_ASKED) }, () => read.uint(MAX_AVERAGE * 4)),
         bytes: read.raw(read.left),
       };
     case "literal":
@@ -583,7 +583,7 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
       return { type, message: read.text(), retry: readFlag(read) };
     case "listing": {
       const dir = readEntryOf(read, "dir"), more = readFlag(read);
-      const entries = Array.from({ length: read.uint(MAX_MESSAGE_BYTES) }, () => {
+      const entries = Array.from({ length: read.count(MAX_MESSAGE_BYTES) }, () => {
         const name = readName(read), entry = readEntry(read);
         return entry.kind === "dir" ? { name, entry, hash: read.digest() } : { name, entry };
       });
@@ -592,13 +592,13 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
     case "holds":
       return { type, bits: read.raw(read.left) };
     case "sketched": {
-      const lengths = Array.from({ length: read.uint(MAX_PIECES) }, () => read.uint(MAX_AVERAGE * 4));
+      const lengths = Array.from({ length: read.count(MAX_PIECES) }, () => read.uint(MAX_AVERAGE * 4));
       return { type, lengths, prints: read.raw(PRINT_BYTES * lengths.length) };
     }
     case "committed":
       return {
         type,
-        problems: Array.from({ length: read.uint(MAX_STEPS) }, () => ({ path: readPath(read), message: read.text() })),
+        problems: Array.from({ length: read.count(MAX_STEPS) }, () => ({ path: readPath(read), message: read.text() })),
       };
     case "hunger":
       return { type, share: read.u8() };
@@ -666,7 +666,7 @@ function readId32(read: Reader): number {
 
 function readAccountNames(read: Reader): AccountName[] {
   return Array.from(
-    { length: read.uint(MAX_ASKED) },
+    { length: read.count(MAX_ASKED) },
     () => ({ id: read.uint(IDS - 2), name: read.text(MAX_NAME_BYTES) }),
   );
 }
@@ -684,7 +684,7 @@ function readOneOf<T>(read: Reader, all: readonly T[]): T {
 }
 
 function readTexts(read: Reader): string[] {
-  return Array.from({ length: read.uint(64) }, () => read.text());
+  return Array.from({ length: read.count(64) }, () => read.text());
 }
 
 function readPath(read: Reader): RelPath {

@@ -127,9 +127,13 @@ export class Clients implements Disposable {
     return row && clientOf(row);
   }
 
-  /** Notes that a client is here. */
+  /** Notes that a client is here, if that can be written: a disk that is full ends nobody's connection. */
   used(id: number, now: number): void {
-    this.#db.prepare("UPDATE client SET used = ? WHERE id = ?").run(now, id);
+    try {
+      this.#db.prepare("UPDATE client SET used = ? WHERE id = ?").run(now, id);
+    } catch {
+      // It is a note for people, and the next one may be made.
+    }
   }
 
   /** Where the server listened last, and how clients know it. */

@@ -2,7 +2,7 @@
 // goes, so that one address cannot keep others out, and many can only as long as they come faster than a handshake takes.
 
 import type { Socket } from "node:net";
-import { MAX_PENDING, MAX_SESSIONS } from "../core/limits.ts";
+import { MAX_PENDING, MAX_SESSIONS, MAX_SESSIONS_OF_ONE } from "../core/limits.ts";
 import type { KnownClient } from "./clients.ts";
 
 /** The part of a socket that is needed. */
@@ -55,11 +55,18 @@ export class Connections {
   letIn(socket: Peer, client: KnownClient | undefined): boolean {
     const key = keyOf(socket);
     const lowest = key === undefined ? undefined : this.#pending.get(key)?.socket;
-    if (this.#sessions.size >= MAX_SESSIONS) return false;
+    if (this.#sessions.size >= MAX_SESSIONS || this.#sessionsOf(client) >= MAX_SESSIONS_OF_ONE) return false;
     if (key === undefined || !lowest) return !this.#areTold && this.#letUntoldIn(socket, client);
     this.#pending.delete(key);
     this.#sessions.set(key, { socket: lowest, client });
     return true;
+  }
+
+  /** How many were let in as this client; nobody is counted where no token is asked for. */
+  #sessionsOf(client: KnownClient | undefined): number {
+    let count = 0;
+    if (client) { for (const { client: other } of this.sessions()) count += Number(other.id === client.id); }
+    return count;
   }
 
   #letUntoldIn(socket: Peer, client: KnownClient | undefined): true {

@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { isLoopback } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { isToken } from "../core/invitation.ts";
 import { LONGEST_WRONG_TOKEN_MS, MAX_SUSPECTS, WRONG_TOKEN_MS } from "../core/limits.ts";
@@ -32,7 +33,7 @@ export interface Admission {
 
 export interface DoorDeps {
   /** Those who may come; undefined where no token is asked for. */
-  readonly clients: Clients | undefined;
+  readonly clients: Pick<Clients, "withToken"> | undefined;
   /** Whether only this machine can reach the port, and by which names it calls itself. */
   readonly loopback: boolean;
   readonly clock: Clock;
@@ -48,6 +49,8 @@ export class Door {
   readonly #deps: DoorDeps;
   /** Wrong tokens by address, the address heard of last at the end. */
   readonly #suspects = new Map<string, { count: number; at: number }>();
+  /** Whether it could not be read who may connect, the last time. */
+  #isBlind = false;
 
   constructor(deps: DoorDeps) {
     this.#deps = deps;
@@ -80,13 +83,27 @@ export class Door {
     if (token === undefined) {
       return { status: 401, reason: "this server asks for a token; dirsync invite on the server prints an invitation" };
     }
-    const client = isToken(token) ? clients.withToken(token) : undefined;
+    let client: KnownClient | undefined;
+    try {
+      client = isToken(token) ? clients.withToken(token) : undefined;
+      this.#isBlind = false;
+    } catch (error) {
+      return this.#blind(error);
+    }
     if (!client) return await this.#wrong(request.from);
     if (isExpired(client, clock.date())) {
       return { status: 410, reason: "this invitation has expired; dirsync invite on the server prints another one" };
     }
     this.#suspects.delete(groupOf(request.from));
     return { client };
+  }
+
+  /** Nobody is let in while it cannot be read who may. Told once. */
+  #blind(error: unknown): Refusal {
+    const message = `cannot read who may connect: ${reasonOf(error)}; nobody is let in until that works again`;
+    if (!this.#isBlind) this.#deps.emit({ event: "warning", message });
+    this.#isBlind = true;
+    return { status: 500, reason: "this server cannot read who may connect" };
   }
 
   async #wrong(from: string): Promise<Refusal> {

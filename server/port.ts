@@ -19,6 +19,8 @@ import type { Identity } from "./identity.ts";
 /** Takes a connection that was let in: as which client, where tokens are asked for. */
 export type OnLink = (link: Link, client: KnownClient | undefined) => void;
 
+/** The first byte of what a TLS client says. */
+const TLS_HANDSHAKE = 0x16;
 /** How often deadlines are looked at (ms). */
 const CHECK_MS = 1000;
 
@@ -26,6 +28,8 @@ const CHECK_MS = 1000;
 export class Port {
   readonly #server: Server;
   readonly #connections = new Connections(isCurrentRuntime());
+  /** Sockets on which something was answered, which is all that they get. */
+  readonly #answered = new WeakSet<Socket>();
 
   /** @param identity What to prove with TLS; plain HTTP without. */
   constructor(door: Door, identity: Identity | undefined, onLink: OnLink) {
@@ -38,11 +42,23 @@ export class Port {
     };
     const server = this.#server = identity ? tlsServer(identity, limits) : createServer(limits);
     server.on("connection", (socket: Socket) => this.#connections.add(socket));
-    // What cannot be read is not answered either.
-    server.on("clientError", (_: Error, socket: Socket) => socket.destroy());
-    server.on("request", (request: IncomingMessage, response: ServerResponse) => answer(door, request, response));
+    // What cannot be read is not answered either, but for a TLS client: it would take silence for a bad line.
+    server.on("clientError", ({ rawPacket }: Error & { rawPacket?: Uint8Array }, socket: Socket) => {
+      if (identity || rawPacket?.[0] !== TLS_HANDSHAKE) return void socket.destroy();
+      refuse(socket, { status: 400, reason: "this server speaks plain HTTP" });
+    });
+    // Those that expect something are answered as all others are, not by the runtime, which would let the connection stay.
+    for (const event of ["request", "checkContinue", "checkExpectation"]) {
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+        const { socket } = request;
+        if (this.#answered.has(socket)) return void socket.destroy();
+        this.#answered.add(socket);
+        answer(door, request, response);
+      });
+    }
     server.on("upgrade", async (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
       socket.on("error", () => {});
+      if (this.#answered.has(socket)) return void socket.destroy();
       const { url, headers } = request;
       const admitted = await door.admit({ url, headers, from: socket.remoteAddress ?? "" });
       if ("status" in admitted) return refuse(socket, admitted);
@@ -93,7 +109,6 @@ function tlsServer({ key, cert }: Identity, limits: Record<string, number>): Ser
 function answer(door: Door, request: IncomingMessage, response: ServerResponse): void {
   const refusal = door.refusal(request);
   const status = refusal?.status ?? (request.url === UPGRADE_PATH ? 426 : 404);
-  response.on("finish", () => request.socket?.destroySoon());
   response.writeHead(status, {
     "content-type": "text/plain",
     "x-content-type-options": "nosniff",

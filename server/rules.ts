@@ -33,9 +33,11 @@ export class Rules {
   readonly #homes = new Map<number, Home>();
   /** What this commit has made. */
   readonly #made = new Set<RelPath>();
-  /** Bytes of the mirror's files after the last commit, and how many each file staged since adds. */
+  /** Bytes of the mirror's files after the last commit, and how many the files staged since add. */
   #bytes: number | undefined;
-  readonly #staged = new Map<RelPath, number>();
+  #staged = 0;
+  /** Where files were staged since; one that is staged twice is there twice until the commit. */
+  readonly #replaced = new Set<RelPath>();
 
   constructor(grant: Grant, index: TreeIndex) {
     this.#grant = grant;
@@ -46,21 +48,23 @@ export class Rules {
   refusalOf(path: RelPath, size: number): string | undefined {
     const { quotaBytes } = this.#grant;
     if (quotaBytes === undefined) return undefined;
-    if (this.#staged.size >= MAX_STEPS) return "too many files before a commit";
+    if (this.#replaced.size >= MAX_STEPS) return "too many files before a commit";
     this.#bytes ??= this.#index.bytesIn(ROOT_ID);
-    const there = this.#index.find(path)?.entry;
+    const there = this.#replaced.has(path) ? undefined : this.#index.find(path)?.entry;
     const more = size - (there?.kind === "file" ? there.size : 0);
-    let total = this.#bytes + more;
-    for (const [other, bytes] of this.#staged) if (other !== path) total += bytes;
-    if (total > quotaBytes && more > 0) return `the quota of ${formatBytes(quotaBytes)} is used up`;
-    this.#staged.set(path, more);
+    if (this.#bytes + this.#staged + more > quotaBytes && more > 0) {
+      return `the quota of ${formatBytes(quotaBytes)} is used up`;
+    }
+    this.#staged += more;
+    this.#replaced.add(path);
     return undefined;
   }
 
   /** A commit begins: what was staged is what there is. */
   begin(): void {
     this.#bytes = undefined;
-    this.#staged.clear();
+    this.#staged = 0;
+    this.#replaced.clear();
     this.#made.clear();
   }
 

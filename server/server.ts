@@ -9,8 +9,8 @@ import type { Grant } from "../core/grant.ts";
 import { EngineHost } from "../core/host.ts";
 import type { ServerOptions } from "../core/options.ts";
 import { openAccess, tellWay } from "./access.ts";
-import { type Clients, isExpired } from "./clients.ts";
 import { Door } from "./door.ts";
+import { keepOut } from "./keep_out.ts";
 import { Port } from "./port.ts";
 import type { ServerStart } from "./worker.ts";
 
@@ -20,11 +20,6 @@ export interface ServerDeps {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
-
-/** A client that is not to be here any more is cut off within this (ms). */
-const REVOKE_MS = 500;
-/** When a client was here last is noted this often (ms). */
-const NOTE_MS = 60_000;
 
 /**
  * Runs a server until `signal` is aborted.
@@ -61,7 +56,7 @@ export async function runServer(options: ServerOptions, { emit, clock, signal }:
     const protection = { tls: identity !== undefined, token: clients !== undefined };
     emit({ event: "listening", dir, address: formatAddress(address), loopback, ...protection });
     tellWay(access, options, address.port, emit, clock.date());
-    if (clients) keepOut(clients, port, clock, ending);
+    if (clients) keepOut({ clients, sessions: () => port.sessions(), clock, emit, signal: ending });
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve());
@@ -76,23 +71,6 @@ export async function runServer(options: ServerOptions, { emit, clock, signal }:
     over.abort();
     access.clients?.[Symbol.dispose]();
     host.terminate();
-  }
-}
-
-/** Ends the connections of clients that are not to be here any more, and notes of the others that they are here. */
-async function keepOut(clients: Clients, port: Port, clock: Clock, signal: AbortSignal): Promise<void> {
-  let noted = clock.now();
-  for (;;) {
-    await clock.sleep(REVOKE_MS, signal);
-    if (signal.aborted) return;
-    const now = clock.now();
-    const isToNote = now - noted >= NOTE_MS, date = clock.date();
-    if (isToNote) noted = now;
-    for (const { client, cut } of port.sessions()) {
-      const known = clients.get(client.id);
-      if (!known || isExpired(known, date)) cut();
-      else if (isToNote) clients.used(client.id, date);
-    }
   }
 }
 

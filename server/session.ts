@@ -307,12 +307,15 @@ class Session {
       if (message.type === "packed") throw new ProtocolError("A pack holds a pack");
       const work = this.#handle(message, hello);
       if (work) await work;
+      // Few bytes may ask for many.
+      if (this.#out.length >= ANSWER_BYTES) await this.#flush();
     }
   }
 
   #staged(staged: Staged | NotStaged): void {
-    if ("reason" in staged) this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
-    else this.#add({ op: "file", ...staged });
+    if (!("reason" in staged)) return this.#add({ op: "file", ...staged });
+    this.#weigh(500 + 2 * staged.path.length);
+    this.#problems.push({ path: staged.path, message: `on the server: ${staged.reason}` });
   }
 
   /** Extended attributes come before whatever has them. */
@@ -323,10 +326,15 @@ class Session {
   }
 
   #add(step: IndexedStep): void {
-    if (this.#steps.length >= MAX_STEPS) throw new ProtocolError("A commit has too many steps");
-    this.#weight += weightOf(step);
-    if (this.#weight > MAX_COMMIT_BYTES) throw new ProtocolError("A commit is too large");
+    this.#weigh(weightOf(step));
     this.#steps.push(step);
+  }
+
+  /** One thing more is kept until the commit, of so many bytes. */
+  #weigh(bytes: number): void {
+    if (this.#steps.length + this.#problems.length >= MAX_STEPS) throw new ProtocolError("A commit has too many steps");
+    this.#weight += bytes;
+    if (this.#weight > MAX_COMMIT_BYTES) throw new ProtocolError("A commit is too large");
   }
 
   async #commit(): Promise<void> {

@@ -11,6 +11,7 @@ import { TreeIndex } from "../core/tree_index.ts";
 import type { HistoryLimits } from "./history.ts";
 import { type Hold, holdMirror } from "./hold.ts";
 import { Mirror } from "./mirror.ts";
+import { requireOwnFolder } from "./own_folder.ts";
 import { serve } from "./session.ts";
 
 /** How to start. */
@@ -34,6 +35,7 @@ runEngine<ServerStart, never, never, Grant | undefined>(
     const { emit, signal } = side;
     // Modes are set as the source has them, whatever this process was started with.
     if (Deno.build.os !== "windows") Deno.umask(0o022);
+    requireOwnFolder(dir);
     let hold: Hold | undefined;
     const openIndex = (where: "folder" | "memory") => {
       if (where === "memory") return new TreeIndex(":memory:");

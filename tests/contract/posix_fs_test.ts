@@ -191,3 +191,20 @@ Deno.test({
     assertThrows(() => fs.list(ROOT), Deno.errors.NotADirectory);
   },
 });
+
+Deno.test({
+  name: "PosixFs, opened anew for each stretch: a link that has come into the path of its root leads it nowhere",
+  ignore: !libc,
+  async fn() {
+    using dir = new TempDir();
+    for (const place of ["above", "beside"]) Deno.mkdirSync(`${dir.path}/${place}/root`, { recursive: true });
+    Deno.writeTextFileSync(`${dir.path}/beside/root/secret`, "");
+    using fs = new PosixFs(`${Deno.realPathSync(dir.path)}/above/root`, libc!, { reopen: true });
+    assertEquals(fs.list(ROOT), []);
+    await Promise.resolve();
+    Deno.removeSync(`${dir.path}/above`, { recursive: true });
+    Deno.symlinkSync("beside", `${dir.path}/above`);
+    assertThrows(() => fs.list(ROOT));
+    assertEquals(fs.lstat(p("secret")), undefined);
+  },
+});

@@ -161,6 +161,7 @@ Deno.test("--dry-run implies --once", () => {
 Deno.test("parseCommandLine() reads addresses", () => {
   const table: [string, string, number][] = [
     ["localhost", "localhost", 5000],
+    ["localhost.:7", "localhost", 7],
     ["NAS.lan:80", "nas.lan", 80],
     ["my_host-1:65535", "my_host-1", 65535],
     ["127.1", "127.0.0.1", 5000],

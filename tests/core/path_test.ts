@@ -33,6 +33,7 @@ Deno.test("parsePath() refuses every way out, around and in", () => {
     [".DirSync/journal", "belongs to dirsync"],
     ["a".repeat(256), "longer than 255 bytes"], ["é".repeat(128), "longer than 255 bytes"], ["x/" + "😀".repeat(64), "longer than 255 bytes"],
     ["\udc80".repeat(256), "longer than 255 bytes"],
+    ["\udcc3\udca9", "not the string of its bytes"], ["\ud800", "not the string of its bytes"], ["a/\udcc2\udc80", "not the string of its bytes"],
     ["a/".repeat(MAX_PATH_DEPTH) + "a", "names deep"],
     [Array(200).fill("b".repeat(200)).join("/"), "longer than 32768 bytes"],
   ];

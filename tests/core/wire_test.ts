@@ -3,12 +3,22 @@ import fc from "fast-check";
 import { Writer } from "../../core/codec.ts";
 import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import { FrameReader } from "../../core/frame_reader.ts";
-import { MAX_MESSAGE_BYTES } from "../../core/limits.ts";
+import {
+  MAX_ASKED,
+  MAX_AVERAGE,
+  MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_PACK_BYTES,
+  MAX_PATH_DEPTH,
+  MAX_STEPS,
+  MAX_TEXT_BYTES,
+} from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
 import type { RelPath } from "../../core/path.ts";
 import { type Message, readClientMessage, readServerMessage, writeMessage } from "../../core/wire.ts";
 import { clientMessage, serverMessage } from "../support/arbitraries.ts";
 import { plain } from "../support/entries.ts";
+import { HELLO } from "../support/messages.ts";
 
 const SEED = Number(Deno.env.get("SEED") ?? 1);
 const RUNS = { seed: SEED, numRuns: 300, verbose: true };
@@ -47,6 +57,76 @@ for (const [side, messages, read] of SIDES) {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), refuses), { ...RUNS, numRuns: 3000 });
   });
 }
+
+const DIGEST = "ab".repeat(32);
+const DIR = { kind: "dir", ...plain(0o755, 1n) } as const;
+
+/** What no peer may say, beside the most that it may. */
+const BEYOND: [what: string, make: (isBeyond: boolean) => Message][] = [
+  ["mode bits", (is) => ({ type: "mkdir", path: "d" as RelPath, entry: { ...DIR, mode: is ? 0o10000 : 0o7777 } })],
+  ["slots", (is) => ({ type: "drop", slot: MAX_STEPS + Number(is) })],
+  ["digests", (is) => ({ type: "ask", digests: Array(MAX_ASKED + Number(is)).fill(DIGEST) })],
+  ["bytes of a pack", (is) => ({ type: "packed", size: MAX_PACK_BYTES + Number(is), bytes: new Uint8Array(1) })],
+  ["bytes of a chunk", (is) => ({ type: "known", digest: DIGEST, length: 4 * MAX_AVERAGE + Number(is) })],
+  ["bytes of a name", (is) => ({ type: "remove", path: "n".repeat(MAX_NAME_BYTES + Number(is)) as RelPath })],
+  ["depth", (is) => ({ type: "list", path: Array(MAX_PATH_DEPTH + Number(is)).fill("d").join("/") as RelPath })],
+  ["texts", (is) => ({ ...HELLO, features: Array(64 + Number(is)).fill("x") })],
+  ["bytes of a text", (is) => ({ ...HELLO, source: "x".repeat(MAX_TEXT_BYTES + Number(is)) })],
+  [
+    "accounts",
+    (is) => ({ type: "names", users: Array(MAX_ASKED + Number(is)).fill({ id: 1, name: "a" }), groups: [] }),
+  ],
+  ["a flag", (is) => ({ type: "park", path: "p" as RelPath, slot: 1, stays: is ? 2 as never : true })],
+];
+for (const [what, make] of BEYOND) {
+  Deno.test(`a client says no more than it may: ${what}`, () => {
+    readClientMessage(frameOf(make(false)));
+    const frame = frameOf(make(true));
+    // A flag is written as 0 or 1, whatever it is.
+    if (what === "a flag") frame[frame.length - 1] = 2;
+    assertThrows(() => readClientMessage(frame), ProtocolError);
+  });
+}
+
+Deno.test("no room is made for more than has come", () => {
+  const asked = frameOf({ type: "ask", digests: [] });
+  // The count is the last byte; two make it 8,191, of which not one follows.
+  const many = Uint8Array.of(...asked.subarray(0, -1), 0xff, 0x3f);
+  assertThrows(() => readClientMessage(many), ProtocolError, "A number is too large: 8191");
+});
+
+Deno.test("a mirror's id, which names files of the client's, is an id", () => {
+  const welcome = (mirrorId: string): Message => ({
+    type: "welcome",
+    features: [],
+    mirror: "m",
+    mirrorId,
+    root: DIGEST,
+    holdsContent: false,
+    average: 0,
+    lastId: "",
+    lastSource: "",
+  });
+  readServerMessage(frameOf(welcome("00000000-0000-4000-8000-00000000000e")));
+  for (
+    const id of ["", "../../../etc/cron", "a".repeat(65), "a/b/c/d/e/f", "abcdef0\0", "\\\\server\\share", "12345678."]
+  ) {
+    assertThrows(() => readServerMessage(frameOf(welcome(id))), ProtocolError, "impossible form", id);
+  }
+});
+
+Deno.test("names in a listing are names of entries, one each", () => {
+  const listing = (name: string): Message => ({
+    type: "listing",
+    dir: DIR,
+    more: false,
+    entries: [{ name, entry: DIR, hash: DIGEST }],
+  });
+  readServerMessage(frameOf(listing("name")));
+  for (const name of ["", "a/b", "..", ".", "/etc", "a\0", ".dirsync"]) {
+    assertThrows(() => readServerMessage(frameOf(listing(name))), ProtocolError, "", name);
+  }
+});
 
 const ATTACKS = [
   "../x",

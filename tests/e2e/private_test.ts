@@ -136,9 +136,13 @@ Deno.test("private: on the loopback --token asks for a token, kept in state, ove
   const { server, address } = await scene.server("127.0.0.1:0", "--token");
   const { invitation } = await server.event("invitation");
   assertMatch(invitation, /^dirsync:\/\/127\.0\.0\.1:\d+\/[\w-]{43}\/plain$/);
-  assertStringIncludes(await refused((await scene.once(address)).client), "does not know our token");
+  assertStringIncludes(await refused((await scene.once(address)).client), "it asks for a token: use the invitation");
   assertEquals((await scene.once(invitation)).status, 0);
   assertEquals((await scene.once(address)).status, 0);
+  const wrong = invitation.replace(/[^/]+\/plain$/, `${"A".repeat(43)}/plain`);
+  assertStringIncludes(await refused((await scene.once(wrong)).client), "does not know our token");
+  const secured = invitation.replace(/plain$/, "A".repeat(43));
+  assertStringIncludes(await refused((await scene.once(secured)).client), "does not speak TLS");
   const far = await scene.once(invitation.replace("127.0.0.1", "10.0.0.1"));
   assertEquals(far.status, 2);
 });
@@ -237,6 +241,14 @@ Deno.test("private: no message repeats an invitation", async () => {
     assert(status === 1 || status === 2, args.join(" "));
     assert(stderr !== "" && !(stdout + stderr).includes(token), stderr);
   }
+});
+
+Deno.test("private: a client that is told to go without TLS warns", async () => {
+  await using scene = new Scene();
+  // Nobody is there: an address that is for documentation.
+  const client = scene.client("http://192.0.2.1:5000");
+  const { message } = await client.event("warning");
+  assertStringIncludes(message, "nothing protects the connection to 192.0.2.1:5000");
 });
 
 Deno.test("private: a server keeps its secrets out of its mirror, or does not start", async () => {

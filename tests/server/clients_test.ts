@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { FatalError, ProblemError } from "../../core/errors.ts";
+import { MAX_CLIENTS } from "../../core/limits.ts";
 import { Clients, isExpired } from "../../server/clients.ts";
 import { digestOf } from "../../core/recipe.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -49,6 +50,39 @@ Deno.test("names are unique and not without end", () => {
   clients.add({ name: "client-1", access: "full" }, bytes(1), NOW);
   assertThrows(() => clients.add({ name: "client-1", access: "full" }, bytes(2), NOW), ProblemError, "already");
   assertEquals(clients.add({ access: "full" }, bytes(3), NOW).name, "client-2");
+});
+
+Deno.test("no more clients are invited than it may be", () => {
+  using dir = new TempDir();
+  using clients = new Clients(dir.path);
+  {
+    using db = new DatabaseSync(`${dir.path}/clients.sqlite`);
+    db.exec("BEGIN");
+    const insert = db.prepare("INSERT INTO client (name, hash, access, created) VALUES (?, ?, 'full', 0)");
+    for (let i = 1; i < MAX_CLIENTS; i++) insert.run(`c${i}`, `hash ${i}`);
+    db.exec("COMMIT");
+  }
+  clients.add({ access: "full" }, bytes(1), NOW);
+  assertThrows(() => clients.add({ access: "full" }, bytes(2), NOW), ProblemError, "revoke one");
+  clients.remove("c1");
+  clients.add({ access: "full" }, bytes(2), NOW);
+});
+
+Deno.test("tokens are compared by their hashes, all of them, in constant time", () => {
+  // No clock tells the difference reliably: it is looked for in the code.
+  const code = Deno.readTextFileSync(new URL("../../server/clients.ts", import.meta.url));
+  const [, withToken] = /\n {2}withToken\([^]*?\{\n([^]*?)\n {2}\}\n/.exec(code)!;
+  assert(withToken!.includes("timingSafeEqual("));
+  for (const shortcut of ["===", "WHERE", "break", "if (found"]) assert(!withToken!.includes(shortcut), shortcut);
+});
+
+Deno.test("a note that cannot be written ends nothing", () => {
+  using dir = new TempDir();
+  using clients = new Clients(dir.path);
+  clients.add({ name: "a", access: "full" }, bytes(1), NOW);
+  using other = new DatabaseSync(`${dir.path}/clients.sqlite`);
+  other.exec("DROP TABLE client");
+  clients.used(1, NOW);
 });
 
 Deno.test("a database that cannot be read lets nobody in, and what it does not know may do least", () => {

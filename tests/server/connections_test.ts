@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { MAX_PENDING, MAX_SESSIONS } from "../../core/limits.ts";
+import { MAX_PENDING, MAX_SESSIONS, MAX_SESSIONS_OF_ONE } from "../../core/limits.ts";
+import type { KnownClient } from "../../server/clients.ts";
 import { Connections, groupOf, type Peer } from "../../server/connections.ts";
 
 /** A socket that notes its end. */
@@ -52,6 +53,22 @@ Deno.test("no more are let in than can be served", () => {
   for (let i = 0; i < MAX_SESSIONS; i++) assert(letIn(connections, add(connections, from("10.0.0.1"))));
   const one = add(connections, from("10.0.0.1"));
   assert(!letIn(connections, one));
+});
+
+Deno.test("one token does not take the place of others", () => {
+  const connections = new Connections();
+  const client = (id: number): KnownClient => ({ id, name: `client-${id}`, access: "read-only", created: 0 });
+  const come = (id: number) => {
+    const socket = add(connections, from("10.0.0.1"));
+    return connections.letIn(socket as unknown as Peer, client(id)) && socket;
+  };
+  const first = come(1);
+  for (let i = 1; i < MAX_SESSIONS_OF_ONE; i++) assert(come(1));
+  assert(!come(1));
+  assert(come(2));
+  // Who goes makes room.
+  (first as FakeSocket).destroy();
+  assert(come(1) && !come(1));
 });
 
 Deno.test("who is not connected any more, or never was, is not let in", () => {

@@ -126,6 +126,30 @@ Deno.test("wrong tokens of an address are slowed down more and more, and named, 
   assertEquals((await door.timed(door.ask(wrong, "10.0.0.3")))[1], WRONG_TOKEN_MS);
 });
 
+Deno.test("nobody is let in while it cannot be read who may, and that is told once", async () => {
+  const events: SyncEvent[] = [];
+  let broken = true;
+  const door = new Door({
+    clients: {
+      withToken: () => {
+        if (broken) throw new Error("disk I/O error");
+        return { id: 1, name: "laptop", access: "full", created: 0 };
+      },
+    },
+    loopback: false,
+    clock: new FakeClock(),
+    emit: (event) => events.push(event),
+    signal: new AbortController().signal,
+  });
+  const headers = { ...UPGRADE, authorization: `Bearer ${"A".repeat(43)}` };
+  const ask = () => door.admit({ url: "/dirsync", headers, from: "10.0.0.1" });
+  for (let i = 0; i < 3; i++) assertEquals((await ask() as { status: number }).status, 500);
+  assertEquals(events.length, 1);
+  assertStringIncludes(JSON.stringify(events), "nobody is let in until that works again");
+  broken = false;
+  assert("client" in await ask());
+});
+
 Deno.test("no number of addresses makes the door remember without end", async () => {
   using door = scene();
   const wrong = door.bearer("A".repeat(43));

@@ -3,18 +3,20 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Access } from "../../core/grant.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
+import { contentOf, digestOf } from "../../core/recipe.ts";
 import type { Message } from "../../core/wire.ts";
 import { random } from "../support/contents.ts";
 import { plain } from "../support/entries.ts";
+import { faultFs, type Fuse } from "../support/fault_fs.ts";
 import { converse, frameOf, HELLO } from "../support/messages.ts";
-import { World } from "../support/world.ts";
+import { World, type WorldOptions } from "../support/world.ts";
 
 const path = parsePath;
 const SEEDS = 60;
 
 /** A mirror with some files in it, and from now on a client with less than all rights. */
-async function scene(access: Access, quotaBytes?: number): Promise<World> {
-  const world = new World();
+async function scene(access: Access, quotaBytes?: number, options?: WorldOptions): Promise<World> {
+  const world = new World(options);
   world.source.mkdir(path("dir"), 0o755);
   world.source.mkdir(path("dir/deep"), 0o755);
   for (const name of ["a", "b", "dir/c", "dir/deep/d"]) world.source.writeFile(path(name), `content of ${name}`);
@@ -139,6 +141,31 @@ Deno.test("a quota is kept to: what does not fit is a problem, what takes no mor
   assertEquals(files(world)["larger"], `644 ${"x".repeat(940)}`);
 });
 
+Deno.test("a quota counts each file that is staged, also one that is staged over and over before a commit", async () => {
+  using world = await scene("full", 1000);
+  const bytes = new TextEncoder().encode("x".repeat(300));
+  const lengths = [bytes.length];
+  const content = contentOf({ average: 2048, lengths, digests: [digestOf(bytes)] });
+  const attributes = plain(0o644, 1n);
+  const again: Message = {
+    type: "whole",
+    path: path("over"),
+    attributes,
+    sparse: false,
+    average: 2048,
+    content,
+    lengths,
+    bytes,
+  };
+  const link = await world.dial();
+  await link.send(frameOf(HELLO, ...Array(50).fill(again)));
+  await world.clock.idle();
+  const staged = world.mirror.list(".dirsync/stage" as RelPath);
+  assert(staged.length <= 3, `${staged.length} of 300 bytes wait`);
+  link.close();
+  await world.clock.idle();
+});
+
 /** Steps without sense, and with it: whatever could make something vanish. */
 function hostileSteps(access: Access, seed: number): Message[] {
   const below = random(seed);
@@ -172,6 +199,37 @@ function hostileSteps(access: Access, seed: number): Message[] {
   if (access === "add-only") makers.push(...more);
   return Array.from({ length: 5 + below(40) }, () => makers[below(makers.length)]!());
 }
+
+Deno.test("what a grant denies is not carried out by the server that starts after a crash either, wherever that was", async () => {
+  const denied: [Access, Message[]][] = [
+    ["no-delete", [{ type: "remove", path: path("a") }]],
+    ["add-only", [{ type: "remove", path: path("a") }]],
+    ["add-only", [{ type: "meta", path: path("a"), attributes: plain(0o600, 5n) }]],
+    ["add-only", [{ type: "move", from: path("a"), to: path("moved") }]],
+  ];
+  const fresh: Message = { type: "mkdir", path: path("fresh"), entry: { kind: "dir", ...plain(0o755, 1n) } };
+  for (const [access, steps] of denied) {
+    let crashes = 0;
+    for (let calls = 0, over = false; !over; calls++) {
+      const fuse: Fuse = { left: Infinity, count: 0 };
+      using world = await scene(access, undefined, { wrapMirror: (fs) => faultFs(fs, fuse) });
+      const before = files(world);
+      const link = await world.dial();
+      await link.send(frameOf(HELLO));
+      await world.clock.idle();
+      fuse.left = calls;
+      await link.send(frameOf(fresh, ...steps, { type: "commit" }));
+      await world.clock.idle();
+      over = fuse.left >= 0;
+      crashes += Number(!over);
+      world.stopServer();
+      fuse.left = Infinity;
+      world.startServer();
+      assertEquals(files(world), before, `${access}, ${steps[0]!.type}, crashed after ${calls} calls`);
+    }
+    assert(crashes > 2, `${crashes} crashes`);
+  }
+});
 
 for (const access of ["add-only", "no-delete"] as const) {
   Deno.test(`${access}: whatever a client sends, and whenever it goes away, nothing is lost`, async () => {
