@@ -4,9 +4,11 @@
 
 import type { Accounts } from "../core/accounts.ts";
 import { groupFact, userFact } from "../core/facts.ts";
-import type { FileTree, Listed, ReadableFile, Stat, Xattrs } from "../core/fs.ts";
+import type { FileTree, Listed, ReadableFile, Stat, Survey, Xattrs } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
+import { surveyOf } from "../core/survey.ts";
 import type { Node, TreeIndex } from "../core/tree_index.ts";
+import type { Digest } from "../core/types.ts";
 import { decodeXattrs, mapAccounts } from "../core/xattrs.ts";
 import { isSeen } from "./attributes.ts";
 
@@ -33,6 +35,10 @@ export class RememberedTree implements FileTree {
     if (node?.entry.kind !== "dir") return listed;
     const children = new Map(this.#index.children(node.id).map((child) => [child.name, child] as const));
     return listed.map(({ name, stat }) => ({ name, stat: this.#remembered(children.get(name), stat) }));
+  }
+
+  survey(dir: RelPath, known: Digest | undefined): Survey {
+    return surveyOf(dir, this.list(dir), known);
   }
 
   lstat(path: RelPath): Stat | undefined {

@@ -3,7 +3,7 @@
 // symbolic link. What it cannot read is a problem, and nothing below it counts as gone.
 
 import { reasonOf } from "../core/errors.ts";
-import type { FileTree, Listed, Stat } from "../core/fs.ts";
+import type { FileTree, Listed, Stat, Survey } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
 import {
   comparePaths,
@@ -18,7 +18,7 @@ import {
 } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
-import type { SourceAttributes } from "./attributes.ts";
+import { hasNames, type SourceAttributes } from "./attributes.ts";
 import { lookAtRoot } from "./source_root.ts";
 
 /** One difference between the source and the index. */
@@ -143,13 +143,17 @@ class Walk {
   *dir(path: RelPath, stat: Stat, node: Node | undefined, depth: Depth, above: IgnoreRules): Generator<Observation> {
     const { fs, index, attributes, problem, unread } = this.#deps;
     if (path === ROOT && !attributes.isSame(node, stat)) yield { what: "there", path, stat };
-    let listed: Listed[];
+    let survey: Survey;
+    const same = node && isSameInode(node, stat) ? node : undefined;
     try {
-      listed = fs.list(path).sort(byName);
+      // What is asked for of all entries is not in a print.
+      survey = fs.survey(path, same && !attributes.lookAtAll ? index.print(same.id) : undefined);
     } catch (error) {
       unread(path);
       return problem(path, reasonOf(error));
     }
+    const listed = survey.entries.sort(byName);
+    if (survey.isKnown) return yield* this.#descend(path, same!, listed, depth, above);
     let rules = above;
     if (listed.some(({ name, stat }) => name === IGNORE_FILE && stat.kind === "file")) {
       try {
@@ -164,6 +168,10 @@ class Walk {
     const before = this.#counterpart(path, node, stat);
     if (!before) this.#deps.fresh(path);
     const rows = new Map(before ? index.children(before.node.id).map((row) => [row.name, row] as const) : []);
+    if (same && rules === above && this.#isQuiet(path, listed, rows, rules)) {
+      index.setPrint(same.id, survey.print);
+      return yield* this.#descend(path, same, listed, depth, rules);
+    }
     for (const { name, stat } of listed) {
       const child = joinPath(path, name);
       if (rules.ignores(child, stat.kind === "dir")) {
@@ -185,6 +193,35 @@ class Walk {
     for (const row of rows.values()) {
       const child = joinPath(path, row.name);
       if (!rules.ignores(child, row.entry.kind === "dir")) yield { what: "gone", id: row.id, path: child };
+    }
+  }
+
+  /** Whether all that is in a directory, and nothing else, is as its rows say, whatever the rules on what to ignore may be. */
+  #isQuiet(dir: RelPath, listed: readonly Listed[], rows: ReadonlyMap<string, Node>, rules: IgnoreRules): boolean {
+    const { attributes } = this.#deps;
+    return listed.length === rows.size && listed.every(({ name, stat }) => {
+      const row = rows.get(name);
+      // What its link number is to be depends on rows elsewhere.
+      if (!row || row.entry.link !== 0 && !hasNames(stat)) return false;
+      return attributes.isSame(row, stat) && !rules.ignores(joinPath(dir, name), stat.kind === "dir");
+    });
+  }
+
+  /** Observes what is below a directory in which itself nothing differs. */
+  *#descend(
+    path: RelPath,
+    node: Node,
+    listed: readonly Listed[],
+    depth: Depth,
+    rules: IgnoreRules,
+  ): Generator<Observation> {
+    this.#rules.set(path, rules);
+    // There are no directories in it that the index does not know.
+    if (depth === "new") return;
+    for (const { name, stat } of listed) {
+      const child = joinPath(path, name);
+      if (stat.kind !== "dir" || rules.ignores(child, true)) continue;
+      yield* this.dir(child, stat, this.#deps.index.child(node.id, name), depth, rules);
     }
   }
 

@@ -4,6 +4,7 @@
 // `code` where there is one.
 
 import { joinPath, type RelPath } from "./path.ts";
+import type { Digest } from "./types.ts";
 
 /** In the place of a user or group number: none is known, or it is to stay as it is. */
 export const NO_ID = 0xffff_ffff;
@@ -44,6 +45,16 @@ export interface Stat {
 export interface Listed {
   readonly name: string;
   readonly stat: Stat;
+}
+
+/** What a directory holds, seen in one go. */
+export interface Survey {
+  /** Equal prints mean equal names, each with the same kind, mode, owner, size, times, inode and number of names. */
+  readonly print: Digest;
+  /** Whether the print is the one that was known. */
+  readonly isKnown: boolean;
+  /** All entries, in no order; of a directory whose print is known only the directories. */
+  readonly entries: Listed[];
 }
 
 /** A file open for reading. */
@@ -114,6 +125,8 @@ export interface FileTree {
   readonly features: FsFeatures;
   /** The entries of a directory, in no order; what vanishes meanwhile is left out. */
   list(dir: RelPath): Listed[];
+  /** The same with a print, by which it is known when nothing has changed; dirsync's own folder at the root is left out. */
+  survey(dir: RelPath, known: Digest | undefined): Survey;
   /** What is at `path`, or undefined if nothing is. */
   lstat(path: RelPath): Stat | undefined;
   readLink(path: RelPath): string;

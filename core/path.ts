@@ -123,6 +123,18 @@ export function fromBytes(bytes: Uint8Array): string {
   }
 }
 
+/** The string of the bytes from `from` to `to`. Most names are short and ASCII, for which a decoder costs more than it does. */
+export function textIn(bytes: Uint8Array, from: number, to: number): string {
+  if (to - from > 32) return fromBytes(bytes.subarray(from, to));
+  let text = "";
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x80) return fromBytes(bytes.subarray(from, to));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
 function fromOddBytes(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length;) {

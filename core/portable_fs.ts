@@ -13,11 +13,14 @@ import {
   NO_ID,
   type ReadableFile,
   type Stat,
+  type Survey,
   USUAL_MODES,
   type WritableFile,
   type Xattrs,
 } from "./fs.ts";
 import { parentOf, type RelPath, ROOT } from "./path.ts";
+import { surveyOf } from "./survey.ts";
+import type { Digest } from "./types.ts";
 import { windowsPath } from "./windows_path.ts";
 
 const WINDOWS = Deno.build.os === "windows";
@@ -91,6 +94,10 @@ export class PortableFs implements FileSystem {
       if (stat) listed.push({ name, stat });
     }
     return listed;
+  }
+
+  survey(dir: RelPath, known: Digest | undefined): Survey {
+    return surveyOf(dir, this.list(dir), known);
   }
 
   lstat(path: RelPath): Stat | undefined {

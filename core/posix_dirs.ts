@@ -8,7 +8,7 @@
 
 import { atNextTurn } from "./clock.ts";
 import { C, E, errorOf, type Libc } from "./libc.ts";
-import { fromBytes, isWithin, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { isWithin, nameOf, namesOf, parentOf, type RelPath, ROOT, textIn, toBytes } from "./path.ts";
 
 /** Handles kept at most. */
 const MOST_KEPT = 16;
@@ -263,16 +263,7 @@ export class PosixDirs implements Disposable {
 
   /** The text of the bytes from `from` to `to` of the scratch memory. */
   read(from: number, to: number): string {
-    const { bytes } = this;
-    // Most names are short and ASCII, for which a decoder costs more than it does.
-    if (to - from > 32) return fromBytes(bytes.subarray(from, to));
-    let text = "";
-    for (let at = from; at < to; at++) {
-      const byte = bytes[at]!;
-      if (byte >= 0x80) return fromBytes(bytes.subarray(from, to));
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    return textIn(this.bytes, from, to);
   }
 
   /** Opens the directory at `path`, following no symbolic link; the caller closes it. */

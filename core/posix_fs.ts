@@ -2,12 +2,15 @@
 // the directory that it is in (core/posix_dirs.ts), so that no symbolic link, whenever it is put there, leads out of the root.
 
 import { ProblemError } from "./errors.ts";
-import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, WritableFile, Xattrs } from "./fs.ts";
+import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, Survey, WritableFile, Xattrs } from "./fs.ts";
 import { C, E, errorOf, type Libc } from "./libc.ts";
-import { nameOf, parentOf, type RelPath, ROOT } from "./path.ts";
+import { isPrivateName, nameOf, parentOf, type RelPath, ROOT } from "./path.ts";
 import { type DirsOptions, LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
 import { PosixReadable, PosixWritable } from "./posix_files.ts";
+import { statAt, STATX } from "./posix_stat.ts";
+import { PosixSurvey } from "./posix_survey.ts";
 import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
+import type { Digest } from "./types.ts";
 import { ACCESS_LIST } from "./xattrs.ts";
 
 const NONE: Xattrs = new Map();
@@ -29,6 +32,7 @@ export class PosixFs implements FileSystem, Disposable {
   };
   readonly #dirs: PosixDirs;
   readonly #call: Libc["call"];
+  readonly #survey: PosixSurvey;
   /** What a mode becomes in the directory last written to: the umask and access lists take bits away. */
   #granted = { dir: ROOT, modes: new Map<number, number>() };
 
@@ -39,6 +43,7 @@ export class PosixFs implements FileSystem, Disposable {
   constructor(root: string, libc: Libc, options: DirsOptions = {}) {
     this.#dirs = new PosixDirs(root, libc, options);
     this.#call = libc.call;
+    this.#survey = new PosixSurvey(this.#dirs);
   }
 
   [Symbol.dispose](): void {
@@ -56,6 +61,18 @@ export class PosixFs implements FileSystem, Disposable {
       listed.push({ name: text, stat: this.#stat() });
     });
     return listed;
+  }
+
+  survey(dir: RelPath, known: Digest | undefined): Survey {
+    const dirs = this.#dirs, survey = this.#survey;
+    survey.clear();
+    dirs.entries(dir, (fd, name, end) => {
+      if (dir === ROOT && isPrivateName(dirs.read(name, end))) return;
+      const errno = dirs.statx(fd, dirs.base + name, C.AT_SYMLINK_NOFOLLOW);
+      if (errno === 0) survey.add(name, end);
+      else if (errno !== E.ENOENT) throw errorOf(errno, "lstat", dirs.read(name, end));
+    });
+    return survey.survey(known);
   }
 
   lstat(path: RelPath): Stat | undefined {
@@ -301,33 +318,19 @@ export class PosixFs implements FileSystem, Disposable {
     return this.#stat();
   }
 
-  /** What the last `statx` said (linux/stat.h). */
+  /** What the last `statx` said. */
   #stat(): Stat {
     const { view, struct } = this.#dirs;
-    const mode = view.getUint16(struct + 28, true);
-    const type = mode & C.S_IFMT;
-    const kind = type === C.S_IFREG ? "file" : type === C.S_IFDIR ? "dir" : type === C.S_IFLNK ? "symlink" : "other";
-    const size = number(view, struct + 40);
-    return {
-      kind,
-      mode: mode & 0o7777,
-      uid: view.getUint32(struct + 20, true),
-      gid: view.getUint32(struct + 24, true),
-      size,
-      allocated: Math.min(size, number(view, struct + 48) * 512),
-      mtimeNs: view.getBigInt64(struct + 112, true) * 1_000_000_000n + BigInt(view.getUint32(struct + 120, true)),
-      ctimeNs: view.getBigInt64(struct + 96, true) * 1_000_000_000n + BigInt(view.getUint32(struct + 104, true)),
-      ino: view.getBigUint64(struct + 32, true),
-      dev: BigInt(view.getUint32(struct + 136, true) * 2 ** 20 + view.getUint32(struct + 140, true)),
-      nlink: view.getUint32(struct + 16, true),
-    };
+    return statAt({
+      view,
+      what: struct + STATX.what.at,
+      times: struct + STATX.times.at,
+      beside: view,
+      blocks: struct + STATX.blocks.at,
+      device: struct + STATX.device.at,
+    });
   }
 }
 
 const EEXIST = 17, EISDIR = 21;
 const OTHER = "it is a device, socket or FIFO";
-
-/** A 64-bit number below 2^53. */
-function number(view: DataView, at: number): number {
-  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
-}

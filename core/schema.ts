@@ -1,7 +1,7 @@
 // The tables of the index, which both sides keep. It is a cache: deleting it costs time, never data.
 
 /** Schema number in `PRAGMA user_version`; an index of another schema is thrown away and made anew. */
-export const SCHEMA = 3;
+export const SCHEMA = 4;
 
 /** Row number of the root. */
 export const ROOT_ID = 1;
@@ -23,6 +23,7 @@ export const CREATE = `
     average INTEGER NOT NULL,    -- class of a file's recipe
     content BLOB,                -- file: its content id; symlink: its target; directory: its Merkle hash, NULL = not known now
     recipe  BLOB,                -- file: its chunks (core/recipe.ts); NULL = not known
+    print   BLOB,                -- directory: print of a survey (core/fs.ts) by which all in it was as its rows say; NULL = none
     ino     INTEGER NOT NULL,    -- what lstat said when this row was true on this machine's disk: the inode number, 0 = not seen
     seen_mtime INTEGER NOT NULL, --   the modification time
     seen_ctime INTEGER NOT NULL, --   the status-change time, 0 where the file system layer cannot read it

@@ -69,7 +69,9 @@ const COLUMNS = "id, parent, name, kind, mode, mtime, uid, gid, link, xattrs, si
 const INSERT = `INSERT OR REPLACE INTO entry (${COLUMNS}, recipe) VALUES (${Array(21).fill("?").join(", ")})`;
 const SET_SEEN =
   "UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, seen_mode = ?, seen_uid = ?, seen_gid = ?, " +
-  "racy = ? WHERE id = ?";
+  "racy = ? WHERE id = ? RETURNING parent";
+const SET_PRINT = "UPDATE entry SET print = ? WHERE id = ?";
+const FORGET_PRINT = "UPDATE entry SET print = NULL WHERE id = ? AND print IS NOT NULL";
 const SET_ATTRIBUTES = "UPDATE entry SET mode = ?, mtime = ?, uid = ?, gid = ?, link = ?, xattrs = ? WHERE id = ?";
 
 const BY_ID = `SELECT ${COLUMNS} FROM entry WHERE id = ?`;
@@ -93,6 +95,8 @@ export class TreeIndex implements Disposable {
   readonly #dirs = new Map<RelPath, number>();
   /** Directories whose hash is known to be unknown, and so those above them. */
   readonly #stale = new Set<number>();
+  /** Directories that are known to have no print. */
+  readonly #unprinted = new Set<number>();
   /** The last look-up of a name, found or not: whoever plans, tells or puts an entry asks for the same one after the other. */
   #last: { readonly parent: number; readonly name: string; readonly node: Node | undefined } | undefined;
   #nextId: number;
@@ -251,7 +255,10 @@ export class TreeIndex implements Disposable {
       recipe ? encodeRecipe(recipe) : null,
     );
     this.#last = undefined;
-    if (entry.kind === "dir") this.#stale.add(id);
+    if (entry.kind === "dir") {
+      this.#stale.add(id);
+      this.#unprinted.add(id);
+    }
     this.#invalidate(parent);
     return id;
   }
@@ -285,7 +292,25 @@ export class TreeIndex implements Disposable {
   /** Notes what lstat said, or with undefined that nothing is known of the disk. */
   setSeen(id: number, seen: Seen | undefined): void {
     this.#last = undefined;
-    this.#prepare(SET_SEEN).run(...seenCells(seen), id);
+    const row = this.#prepare(SET_SEEN).get(...seenCells(seen), id) as unknown as [bigint] | undefined;
+    if (row) this.#forgetPrint(Number(row[0]));
+  }
+
+  /**
+   * Print of a survey of this directory by which every entry in it was as its row says, and none was missing. Whoever finds the
+   * same print again need not look at the rows.
+   */
+  print(dir: number): Digest | undefined {
+    const row = this.#prepare("SELECT print FROM entry WHERE id = ?").get(dir) as unknown as
+      | [Uint8Array | null]
+      | undefined;
+    return row?.[0] ? bytesToHex(row[0]) : undefined;
+  }
+
+  /** Notes that a survey with this print found all in the directory as its rows say; forgotten with the next change of one. */
+  setPrint(dir: number, print: Digest): void {
+    this.#prepare(SET_PRINT).run(hexToBytes(print), dir);
+    this.#unprinted.delete(dir);
   }
 
   /** Keeps extended attributes for whoever asks for them by their digest. */
@@ -473,8 +498,15 @@ export class TreeIndex implements Disposable {
     return digest;
   }
 
+  #forgetPrint(dir: number): void {
+    if (dir <= 0 || this.#unprinted.has(dir)) return;
+    this.#unprinted.add(dir);
+    this.#prepare(FORGET_PRINT).run(dir);
+  }
+
   // A directory whose hash is not known has none above it known either, so the way up ends at the first such.
   #invalidate(id: number): void {
+    this.#forgetPrint(id);
     const select = this.#prepare("SELECT parent FROM entry WHERE id = ?");
     const update = this.#prepare("UPDATE entry SET content = NULL WHERE id = ? AND content IS NOT NULL");
     while (id > 0 && !this.#stale.has(id)) {
@@ -509,6 +541,7 @@ export class TreeIndex implements Disposable {
   #forgetAll(): void {
     this.#dirs.clear();
     this.#stale.clear();
+    this.#unprinted.clear();
     this.#last = undefined;
   }
 

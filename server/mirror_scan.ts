@@ -4,7 +4,7 @@
 import { averageFor, Cutter } from "../core/chunker.ts";
 import { isOfPath, ProblemError } from "../core/errors.ts";
 import { type FileSystem, linkOf, type Stat } from "../core/fs.ts";
-import { isPrivateName, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf } from "../core/recipe.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import type { Node, TreeIndex } from "../core/tree_index.ts";
@@ -50,21 +50,29 @@ export async function rescan(dir: RelPath, deps: MirrorScanDeps): Promise<void> 
 
 async function scanDir(dir: RelPath, id: number, deps: MirrorScanDeps, cutter: Cutter): Promise<void> {
   const { fs, index, problem } = deps;
-  const rows = new Map(index.children(id).map((row) => [row.name, row] as const));
-  for (const { name, stat } of fs.list(dir)) {
-    if (dir === ROOT && isPrivateName(name) || stat.kind === "other") continue;
+  const { isKnown, print, entries } = fs.survey(dir, index.print(id));
+  const rows = new Map((isKnown ? [] : index.children(id)).map((row) => [row.name, row] as const));
+  const isQuiet = isKnown || entries.length === rows.size && entries.every(({ name, stat }) => {
+        const row = rows.get(name);
+        return row && isSame(row, stat);
+      });
+  if (isQuiet && !isKnown) index.setPrint(id, print);
+  for (const { name, stat } of entries) {
+    if (stat.kind === "other" || isQuiet && stat.kind !== "dir") continue;
     await deps.breathe();
     const path = joinPath(dir, name);
-    const row = rows.get(name);
+    const row = isKnown ? index.child(id, name) : rows.get(name);
+    rows.delete(name);
     try {
       const known = row && isSame(row, stat) ? row.id : await take(path, id, name, row, stat, deps, cutter);
       if (stat.kind === "dir") await scanDir(path, known, deps, cutter);
-      rows.delete(name);
     } catch (error) {
       problem(path, error);
+      if (row) index.remove(row.id);
     }
   }
-  for (const row of rows.values()) index.remove(row.id);
+  // Of a quiet directory all that is left is there.
+  if (!isQuiet) { for (const row of rows.values()) index.remove(row.id); }
 }
 
 /** Puts what is at `path` into the index. @returns Its id. */

@@ -184,10 +184,10 @@ Deno.test("a directory that cannot be listed keeps what the mirror has of it", a
     new Proxy(fs, {
       get: (target, key) => {
         const value = Reflect.get(target, key, target);
-        if (key === "list") {
-          return (path: string) => {
+        if (key === "survey") {
+          return (path: string, known: string | undefined) => {
             if (path === "dir" && denied) throw new Deno.errors.PermissionDenied("no");
-            return target.list(path as typeof FILE);
+            return target.survey(path as typeof FILE, known);
           };
         }
         return typeof value === "function" ? value.bind(target) : value;

@@ -491,7 +491,7 @@ Deno.test("a root that cannot be read is a problem, and neither empties the mirr
   let isClosed = false;
   const wrapSource = (fs: MemoryFs) =>
     watchedFs<FileSystem>(fs, (call) => {
-      if (call === "list" && isClosed) throw new Deno.errors.PermissionDenied("no");
+      if (call === "survey" && isClosed) throw new Deno.errors.PermissionDenied("no");
     });
   using world = await filled({ wrapSource });
   isClosed = true;

@@ -7,6 +7,7 @@ import { type FileSystem, type Meta, removeTree } from "../../core/fs.ts";
 import { joinPath, parsePath, type RelPath, ROOT } from "../../core/path.ts";
 import { windowsPath } from "../../core/windows_path.ts";
 import { NO_LINKS } from "../support/links.ts";
+import { surveyTests } from "./survey_contract.ts";
 
 /** A file system whose root is an empty directory, for one test. */
 export interface FsUnderTest extends Disposable {
@@ -69,6 +70,7 @@ export function fileSystemContract(name: string, makeFs: () => FsUnderTest, link
   }
 
   listTests(test);
+  surveyTests(test);
   lstatTests(test);
   readTests(test);
   writeTests(test);
@@ -87,7 +89,8 @@ interface TestOptions {
   readonly links?: boolean;
 }
 
-type Register = (title: string, body: (fs: FileSystem) => void, options?: TestOptions) => void;
+/** Registers one test of a layer. */
+export type Register = (title: string, body: (fs: FileSystem) => void, options?: TestOptions) => void;
 
 function listTests(test: Register): void {
   test("list() gives nothing for an empty directory", (fs) => {

@@ -99,6 +99,56 @@ Deno.test("TreeIndex undoes what was not committed, and begins again after a tra
   assertEquals(tree.rootHash(), hash);
 });
 
+Deno.test("TreeIndex forgets the print of a directory with any change of a row in it, and keeps it over all others", () => {
+  const PRINT = CONTENT, MOVED = parsePath("elsewhere");
+  const changes: [keeps: boolean, name: string, change: (tree: TreeIndex, dir: number, file: number) => void][] = [
+    [false, "put", (tree, dir) => tree.put(dir, "new", FILE, SEEN)],
+    [false, "put again", (tree, dir) => tree.put(dir, "file", FILE, SEEN)],
+    [false, "setAttributes", (tree, _, file) => tree.setAttributes(tree.get(file)!, plain(0o600, 9n))],
+    [false, "setSeen", (tree, _, file) => tree.setSeen(file, undefined)],
+    [false, "move away", (tree, _, file) => tree.move(tree.get(file)!, ROOT_ID, MOVED)],
+    [false, "move here", (tree, dir) => tree.move(tree.find(parsePath("other"))!, dir, "other")],
+    [false, "park", (tree, _, file) => tree.park(tree.get(file)!, 1)],
+    [false, "keep", (tree, _, file) => tree.keep(tree.get(file)!, "1/file")],
+    [false, "remove", (tree, _, file) => void tree.remove(file)],
+    [false, "separate", (tree, _, file) => tree.separate(8, file + 1000)],
+    [false, "another at its place", (tree, dir) => {
+      tree.remove(dir);
+      tree.put(ROOT_ID, "dir", DIR, SEEN);
+    }],
+    [true, "of a file elsewhere", (tree) => tree.put(ROOT_ID, "other", FILE, SEEN)],
+    [true, "its own name", (tree, dir) => tree.move(tree.get(dir)!, ROOT_ID, MOVED)],
+    [true, "below another in it", (tree) => tree.put(tree.find(parsePath("dir/sub"))!.id, "file", FILE, SEEN)],
+    [true, "hashes", (tree) => void tree.rootHash()],
+  ];
+  for (const [keeps, name, change] of changes) {
+    using temp = new TempDir();
+    const file = `${temp.path}/index.sqlite`;
+    {
+      using tree = new TreeIndex(file);
+      const dir = tree.put(ROOT_ID, "dir", DIR, SEEN);
+      tree.put(dir, "file", { ...FILE, link: 8 }, SEEN);
+      tree.put(dir, "sub", DIR, SEEN);
+      tree.put(ROOT_ID, "other", FILE, SEEN);
+      assertEquals(tree.print(dir), undefined);
+      tree.setPrint(dir, PRINT);
+    }
+    using tree = new TreeIndex(file);
+    const dir = tree.find(parsePath("dir"))!.id;
+    assertEquals(tree.print(dir), PRINT);
+    const prints = () =>
+      [parsePath("dir"), MOVED].map((path) => tree.find(path)).flatMap((node) => node && tree.print(node.id) || []);
+    for (const undone of [true, false]) {
+      tree.begin();
+      change(tree, dir, tree.find(parsePath("dir/file"))!.id);
+      assertEquals(prints(), keeps ? [PRINT] : [], name);
+      if (undone) tree.rollback();
+      else tree.commit();
+      if (undone) assertEquals(prints(), [PRINT], name);
+    }
+  }
+});
+
 Deno.test("TreeIndex knows a tree as a plain map does, through any operations", () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = seeded(seed);

@@ -63,6 +63,12 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "a directory is known by its print whatever has become of its rows",
+    file: "core/tree_index.ts",
+    from: "    this.#prepare(FORGET_PRINT).run(dir);",
+    to: "",
+  },
+  {
     name: "staged files have the same names in every session",
     file: "server/session.ts",
     from: "name: mirror.newId()",

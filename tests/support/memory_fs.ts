@@ -13,6 +13,7 @@ import {
   NO_ID,
   type ReadableFile,
   type Stat,
+  type Survey,
   type WritableFile,
   type Xattrs,
 } from "../../core/fs.ts";
@@ -29,6 +30,8 @@ import {
   toBytes,
 } from "../../core/path.ts";
 import { MAX_NAME_BYTES } from "../../core/limits.ts";
+import { surveyOf } from "../../core/survey.ts";
+import type { Digest } from "../../core/types.ts";
 import { type DirNode, type Disk, type FileNode, type Inode, type Node, steadyDisk } from "./inodes.ts";
 
 /** One entry as `tree` describes it; what two of them have in common is equal by `assertEquals`. */
@@ -143,6 +146,10 @@ export class MemoryFs implements FileSystem {
     const node = this.#get(dir, "readdir");
     if (node.kind !== "dir") throw systemError("ENOTDIR", "readdir", dir);
     return Array.from(node.children, ([name, child]) => ({ name, stat: toStat(child) }));
+  }
+
+  survey(dir: RelPath, known: Digest | undefined): Survey {
+    return surveyOf(dir, this.list(dir), known);
   }
 
   lstat(path: RelPath): Stat | undefined {

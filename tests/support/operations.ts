@@ -9,6 +9,7 @@ import { parsePath as p } from "../../core/path.ts";
  */
 export const OPERATIONS: Record<string, (fs: FileSystem, path: string) => void> = {
   list: (fs, path) => fs.list(p(path)),
+  survey: (fs, path) => fs.survey(p(path), undefined),
   readLink: (fs, path) => fs.readLink(p(`${path}/link`)),
   openFile: (fs, path) => fs.openFile(p(`${path}/file`))[Symbol.dispose](),
   createFile: (fs, path) => fs.createFile(p(`${path}/new`), 0o644)[Symbol.dispose](),

@@ -3,12 +3,21 @@ export class TempDir implements Disposable {
   /** Absolute path without symbolic links. */
   readonly path: string;
 
-  /** @param dir Where it is made. @default {the system's place for such} */
+  /** @param dir Where it is made, if it is there; else where temporary files go. */
   constructor(dir?: string) {
-    this.path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "dirsync_", ...dir === undefined ? {} : { dir } }));
+    const isThere = dir !== undefined && canStat(dir);
+    this.path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "dirsync_", ...(isThere && { dir }) }));
   }
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+function canStat(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }

@@ -4,6 +4,7 @@
 import { CannotHoldError } from "../../core/errors.ts";
 import { type FileSystem, type Meta, NO_ID, type Stat, USUAL_MODES, type WritableFile } from "../../core/fs.ts";
 import { joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT } from "../../core/path.ts";
+import { surveyOf } from "../../core/survey.ts";
 import { windowsPath } from "../../core/windows_path.ts";
 import type { MemoryFs } from "./memory_fs.ts";
 
@@ -34,9 +35,11 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
     }, ROOT);
   };
   const moved = (path: RelPath) => joinPath(spelt(parentOf(path)), nameOf(path));
+  const list = (dir: RelPath) => fs.list(spelt(dir)).map(({ name, stat }) => ({ name, stat: plain(stat) }));
   const lesser: Partial<FileSystem> = {
     features: { ...fs.features, layer: "portable", timeStepNs: MS, modes: false, owners: false, xattrs: false },
-    list: (dir) => fs.list(spelt(dir)).map(({ name, stat }) => ({ name, stat: plain(stat) })),
+    list,
+    survey: (dir, known) => surveyOf(dir, list(dir), known),
     lstat(path) {
       const stat = fs.lstat(spelt(path));
       return stat && plain(stat);
