@@ -174,6 +174,8 @@ Deno.test({
     const { address } = await scene.server();
     Deno.mkdirSync(`${scene.path}/outside`);
     Deno.writeTextFileSync(`${scene.path}/outside/secret`, "secret");
+    // Other tests of this process work under other umasks.
+    Deno.chmodSync(`${scene.path}/outside/secret`, 0o644);
     Deno.mkdirSync(scene.mirror, { recursive: true });
     // One that lies there before, and one that the client makes.
     Deno.symlinkSync("../outside", scene.there("theirs"));

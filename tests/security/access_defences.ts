@@ -136,7 +136,7 @@ export const ACCESS: readonly Defence[] = [
     "if (false) return await this.#wrong",
     "server/door",
   ),
-  defence("an expired token lets in", DOOR, "if (isExpired(client, clock.now()))", "if (false)", "server/door"),
+  defence("an expired token lets in", DOOR, "if (isExpired(client, clock.date()))", "if (false)", "server/door"),
   defence("wrong tokens are not slowed down", DOOR, "await clock.sleep(", "await void (", "server/door"),
   defence(
     "wrong tokens are not named",
@@ -191,14 +191,14 @@ export const ACCESS: readonly Defence[] = [
   defence(
     "a revoked client stays",
     "server/keep_out.ts",
-    "if (!known || isExpired(known, now)) cut();",
-    "if (known && isExpired(known, now)) cut();",
+    "if (!known || isExpired(known, date)) cut();",
+    "if (known && isExpired(known, date)) cut();",
     "server/keep_out",
   ),
   defence(
     "an expired client stays",
     "server/keep_out.ts",
-    "if (!known || isExpired(known, now)) cut();",
+    "if (!known || isExpired(known, date)) cut();",
     "if (!known) cut();",
     "server/keep_out",
   ),
