@@ -27,14 +27,8 @@ import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from 
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
 export const PROTOCOL = 4;
-/** What the HTTP upgrade asks for. */
-export const UPGRADE_PROTOCOL = "dirsync";
 /** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
 const MAX_SAMPLE_LENGTH = 1000;
-/** What a server that is known by its fingerprint calls itself in TLS, wherever it is. */
-export const SERVER_NAME = "dirsync.internal";
-/** Where it asks. */
-export const UPGRADE_PATH = "/dirsync";
 
 /** An entry of a directory of the mirror; `hash` is a directory's Merkle hash. */
 export interface ListedEntry {
