@@ -1,7 +1,6 @@
-// The program: reads the command line, runs the server or the client, turns how that ends into an exit status.
+// The program: reads the command line, runs the server or the client, turns how that ends into an exit status. What only some commands
+// need is loaded by them: most of the time that a start takes is loading.
 
-import { runApprove } from "./client/approve.ts";
-import { runClient } from "./client/client.ts";
 import { systemClock } from "./core/clock.ts";
 import { FatalError, UsageError } from "./core/errors.ts";
 import { parseCommandLine } from "./core/options.ts";
@@ -9,9 +8,6 @@ import { hideArgument } from "./core/process_list.ts";
 import { createReport } from "./core/report.ts";
 import { escapeText, withoutSecrets } from "./core/text.ts";
 import config from "./deno.json" with { type: "json" };
-import { runClients, runInvite, runRevoke } from "./server/access.ts";
-import { runHistory, runRestore } from "./server/history_command.ts";
-import { runServer } from "./server/server.ts";
 
 export const VERSION: string = config.version;
 /** How long a stop may take before it is cut short (ms). */
@@ -29,6 +25,7 @@ async function run(args: string[]): Promise<number> {
       print: (text: string) => void print(Deno.stdout, text),
       warn: (text: string) => void print(Deno.stderr, text),
     };
+    const { runHistory, runRestore } = await import("./server/history_command.ts");
     return command.command === "history" ? runHistory(command.options, deps) : runRestore(command.options, deps);
   }
   const columns = () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80;
@@ -45,22 +42,41 @@ async function run(args: string[]): Promise<number> {
   const deps = { emit: report.emit, clock: systemClock, signal: stopSignal(report.close) };
   try {
     switch (command.command) {
-      case "server":
-        return await runServer(command.options, deps);
-      case "client":
-        return await runClient(command.options, { ...deps, ...(secret !== undefined && { secret }) });
-      case "approve":
+      case "server": {
+        const worker = startWorker("server");
+        const { runServer } = await import("./server/server.ts");
+        return await runServer(command.options, { ...deps, worker });
+      }
+      case "client": {
+        const worker = startWorker("client");
+        const { runClient } = await import("./client/client.ts");
+        return await runClient(command.options, { ...deps, worker, ...(secret !== undefined && { secret }) });
+      }
+      case "approve": {
+        const { runApprove } = await import("./client/approve.ts");
         return runApprove(command.options, report.emit);
-      case "invite":
+      }
+      case "invite": {
+        const { runInvite } = await import("./server/access.ts");
         return await runInvite(command.options, report.emit, systemClock.date());
-      case "clients":
+      }
+      case "clients": {
+        const { runClients } = await import("./server/access.ts");
         return runClients(command.options, report.emit);
-      case "revoke":
+      }
+      case "revoke": {
+        const { runRevoke } = await import("./server/access.ts");
         return runRevoke(command.options, report.emit);
+      }
     }
   } finally {
     report.close();
   }
+}
+
+/** Starts the thread of an engine, which loads what it needs while this one does. */
+function startWorker(side: "client" | "server"): Worker {
+  return new Worker(new URL(`./${side}/worker.ts`, import.meta.url), { type: "module" });
 }
 
 /** A signal that Ctrl+C and the like abort. Asked again, or not obeyed in time, they end the program at once. */

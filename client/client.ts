@@ -5,17 +5,19 @@ import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf, RefusedError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
-import { IgnoreRules } from "../core/ignore.ts";
 import type { ClientOptions } from "../core/options.ts";
 import { makePrivateFolder } from "../core/private_files.ts";
 import { openState, sourceFolder } from "../core/state.ts";
 import { Dialler } from "./dialler.ts";
 import { findRoute } from "./route.ts";
-import { poll, POLL_MS, relative, watch } from "./watch.ts";
+import { relative } from "./relative.ts";
+import { poll, POLL_MS, watch } from "./watch.ts";
 import type { ClientNote, ClientRequest, ClientStart } from "./worker.ts";
 
 /** What a client is given by main.ts. */
 export interface ClientDeps {
+  /** Where the engine runs: client/worker.ts, which may still be loading. */
+  readonly worker: Worker;
   readonly emit: Emit;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -28,7 +30,8 @@ export interface ClientDeps {
  * @returns The exit status.
  * @throws {FatalError} If it cannot start.
  */
-export async function runClient(options: ClientOptions, { emit, clock, signal, secret }: ClientDeps): Promise<number> {
+export async function runClient(options: ClientOptions, deps: ClientDeps): Promise<number> {
+  const { worker, emit, clock, signal, secret } = deps;
   const dir = realDirectory(options.dir);
   // Whatever is written here is private state.
   if (Deno.build.os !== "windows") Deno.umask(0o077);
@@ -51,11 +54,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal, s
     bwlimit,
     everyChange: output.json || output.verbose || dryRun,
   };
-  try {
-    new IgnoreRules(start.exclude);
-  } catch (error) {
-    throw new FatalError(`Cannot use --exclude: ${reasonOf(error)}`);
-  }
+  await checkPatterns(options.exclude);
   emit({ event: "mirroring", dir, server });
   if (route.trust.kind === "plain" && !isLoopback(route.address.host)) {
     emit({
@@ -65,7 +64,7 @@ export async function runClient(options: ClientOptions, { emit, clock, signal, s
   }
   const dialler = new Dialler(route, state.top, signal);
   const host = new EngineHost<ClientStart, ClientNote, ClientRequest>(
-    new URL("./worker.ts", import.meta.url),
+    worker,
     start,
     emit,
     () => dialler.dial().then((link) => host.link(link, undefined), (error) => host.note(noteOf(error))),
@@ -97,6 +96,17 @@ function watchOrPoll(dir: string, host: Host, emit: Emit, clock: Clock, signal: 
     await poll(dirty, clock, signal);
   };
   watch(dir, { dirty, failed }, clock, signal);
+}
+
+/** @throws {FatalError} If they cannot be read. */
+async function checkPatterns(patterns: readonly string[]): Promise<void> {
+  if (patterns.length === 0) return;
+  const { IgnoreRules } = await import("../core/ignore.ts");
+  try {
+    new IgnoreRules(patterns);
+  } catch (error) {
+    throw new FatalError(`Cannot use --exclude: ${reasonOf(error)}`);
+  }
 }
 
 function realDirectory(dir: string): string {

@@ -5,6 +5,7 @@ import type { Stat } from "../core/fs.ts";
 import type { IgnoreRules } from "../core/ignore.ts";
 import { type RelPath, ROOT } from "../core/path.ts";
 import type { Departures } from "./departures.ts";
+import type { EarlyLook } from "./early_look.ts";
 import type { Harm } from "./harm.ts";
 import { type Planned, Planner } from "./plan.ts";
 import { Push, type PushDeps, type PushResult } from "./push.ts";
@@ -30,6 +31,8 @@ export interface CycleDeps extends PushDeps {
   readonly rules: IgnoreRules;
   /** Stands between what is found to be gone and the mirror. */
   readonly guard: CycleGuard;
+  /** What has been surveyed already, and nothing has happened since. */
+  readonly early?: EarlyLook | undefined;
 }
 
 /** What a cycle knows of the guard. */
@@ -88,6 +91,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     fresh: (dir: RelPath) => fresh.add(dir),
     unread: (dir: RelPath) => rootRead &&= dir !== ROOT,
     followRenames,
+    early: deps.early,
   };
   if (deps.keep) index.begin();
   try {

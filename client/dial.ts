@@ -9,11 +9,10 @@ import { HANDSHAKE_MS, LONGEST_WRONG_TOKEN_MS, MAX_HEAD_BYTES } from "../core/li
 import type { Link } from "../core/link.ts";
 import { socketLink } from "../core/socket_link.ts";
 import { requireTls } from "../core/tls.ts";
-import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/upgrade.ts";
 import { attempt } from "./attempt.ts";
 import { reasonOf, resolved, USE_INVITATION } from "./reach.ts";
 import type { Route } from "./route.ts";
-import { connectSecurely } from "./secure.ts";
 
 /** How long a server may take to answer the handshake (ms): it may be slow with those who were wrong before. */
 const ANSWER_MS = HANDSHAKE_MS + LONGEST_WRONG_TOKEN_MS;
@@ -39,6 +38,8 @@ export async function dial(route: Route, signal: AbortSignal): Promise<Dialled> 
     return { route, link: await shakeHands(connect(resolved(address)), "connect", route, signal) };
   }
   requireTls();
+  // Most connections are to this very machine, and need nothing of it.
+  const { connectSecurely } = await import("./secure.ts");
   const { socket, certificate } = await connectSecurely({ ...route, trust }, signal);
   const link = await shakeHands(socket, undefined, route, signal);
   return { link, route: certificate === undefined ? route : { ...route, certificate } };

@@ -15,15 +15,19 @@ export class DirtySet {
   #later = new Map<RelPath, number>();
   #namesLater: { at: number; dir: RelPath }[] = [];
   #wake: (() => void) | undefined;
+  /** How often something was added that is dirty now: where it is the same again, nobody has told of any change. */
+  additions = 0;
 
   /** The whole source, now. */
   addAll(): void {
     this.#all = true;
+    this.additions++;
     this.#wake?.();
   }
 
   /** These paths, now. */
   addPaths(paths: Iterable<RelPath>): void {
+    this.additions++;
     for (const path of paths) this.#paths.add(path);
     if (this.#paths.size > MAX_PATHS) {
       this.#all = true;

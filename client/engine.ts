@@ -14,6 +14,7 @@ import {
   RefusedError,
 } from "../core/errors.ts";
 import type { SyncEvent } from "../core/events.ts";
+import { type EarlyLook, lookEarly } from "./early_look.ts";
 import { Guard } from "./guard.ts";
 import { Holds } from "./holds.ts";
 import { Problems } from "./problems.ts";
@@ -23,6 +24,15 @@ import { type EngineDeps, type EngineOptions, Session } from "./session.ts";
 /** Waits between tries to connect (ms): the first, the longest. */
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 10_000;
+
+/** What was seen before the server answered. */
+interface Early {
+  readonly look: EarlyLook;
+  /** The mirror whose index was believed. */
+  readonly mirrorId: string;
+  /** How many hints at changes there had been (client/dirty.ts). */
+  readonly additions: number;
+}
 
 /** Keeps source and mirror level until stopped, or with `once` until they are. @returns The exit status. */
 export class Engine {
@@ -54,14 +64,18 @@ export class Engine {
         signal.addEventListener("abort", abort);
         let mirrorId: string | undefined;
         try {
-          const welcome = await remote.hello(this.#options.source);
+          const greeting = remote.hello(this.#options.source);
+          // The server looks at its mirror before it answers.
+          greeting.catch(() => {});
+          const early = this.#lookEarly();
+          const welcome = await greeting;
           told = "";
           waits = 0;
           mirrorId = welcome.mirrorId;
           const overlap = this.#deps.overlap(welcome.mirror, welcome.mirrorId);
           if (overlap) throw new FatalError(overlap);
           emit({ event: "connected", peer: `${server} (${welcome.mirror})` });
-          const status = await this.#session(remote, welcome);
+          const status = await this.#session(remote, welcome, early);
           if (status !== undefined) return status;
         } catch (error) {
           if (isDamaged(error) && mirrorId !== undefined) this.#deps.removeIndex(mirrorId);
@@ -99,10 +113,28 @@ export class Engine {
     return guard;
   }
 
+  #lookEarly(): Early | undefined {
+    const { dirty: { additions }, fs, lastMirror, openIndex } = this.#deps;
+    const mirrorId = lastMirror();
+    if (mirrorId === undefined) return undefined;
+    try {
+      using index = openIndex(mirrorId);
+      return { mirrorId, look: lookEarly(fs, index), additions };
+    } catch (error) {
+      if (!isOfThisMachine(error)) throw error;
+      // If there is something wrong with the index, it is so still when it is opened for good.
+      return undefined;
+    }
+  }
+
   /** One connection. @returns The exit status if the work is over. */
-  async #session(remote: Remote, welcome: Welcome): Promise<number | undefined> {
+  async #session(
+    remote: Remote,
+    welcome: Welcome,
+    early: Early | undefined,
+  ): Promise<number | undefined> {
     const { dirty, emit } = this.#deps;
-    const { source, once } = this.#options;
+    const { source } = this.#options;
     const { mirrorId } = welcome;
     using index = this.#deps.openIndex(mirrorId);
     if (source.dryRun) index.begin();
@@ -119,7 +151,18 @@ export class Engine {
     );
     await session.levelIndex(welcome.root);
     emit({ event: "scanning", dir: source.source });
+    if (early?.mirrorId === mirrorId && early.additions === dirty.additions) session.early = early.look;
     dirty.addAll();
+    const going = this.#go(session);
+    // What has begun by now has begun with nothing changed since.
+    session.early = undefined;
+    return await going;
+  }
+
+  /** Cycles, as the options want them. */
+  async #go(session: Session): Promise<number | undefined> {
+    const { emit } = this.#deps;
+    const { source, once } = this.#options;
     if (source.dryRun) {
       const changes = (await session.cycle())?.changed ?? 0;
       const problems = this.#problems.size;

@@ -19,6 +19,7 @@ import {
 import { ROOT_ID } from "../core/schema.ts";
 import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
 import { hasNames, type SourceAttributes } from "./attributes.ts";
+import type { EarlyLook } from "./early_look.ts";
 import { lookAtRoot } from "./source_root.ts";
 
 /** One difference between the source and the index. */
@@ -43,6 +44,8 @@ export interface ScanDeps {
   readonly unread: (dir: RelPath) => void;
   /** Whether inode numbers are of the file system that the index knows: only then do they tell of renames. */
   readonly followRenames: boolean;
+  /** What has been surveyed already. */
+  readonly early?: EarlyLook | undefined;
 }
 
 /** How far a walk descends: into every directory, or only into those that the index does not know. */
@@ -147,7 +150,9 @@ class Walk {
     const same = node && isSameInode(node, stat) ? node : undefined;
     try {
       // What is asked for of all entries is not in a print.
-      survey = fs.survey(path, same && !attributes.lookAtAll ? index.print(same.id) : undefined);
+      const known = same && !attributes.lookAtAll ? index.print(same.id) : undefined;
+      const early = this.#deps.early?.get(path);
+      survey = early && early.print === known ? early : fs.survey(path, known);
     } catch (error) {
       unread(path);
       return problem(path, reasonOf(error));

@@ -13,7 +13,7 @@ import { DisconnectedError, IdentityError } from "../core/errors.ts";
 import { encode256, type Trust } from "../core/invitation.ts";
 import { HANDSHAKE_MS } from "../core/limits.ts";
 import { digestOf } from "../core/recipe.ts";
-import { SERVER_NAME } from "../core/wire.ts";
+import { SERVER_NAME } from "../core/upgrade.ts";
 import { attempt } from "./attempt.ts";
 import { reasonOf, resolved, USE_INVITATION } from "./reach.ts";
 

@@ -16,6 +16,7 @@ import { SourceAttributes } from "./attributes.ts";
 import { type CycleDeps, type CycleResult, type Dirty, runCycle } from "./cycle.ts";
 import { Departures } from "./departures.ts";
 import type { DirtySet } from "./dirty.ts";
+import type { EarlyLook } from "./early_look.ts";
 import type { Guard, HeldRecords } from "./guard.ts";
 import type { Holds } from "./holds.ts";
 import type { Problems } from "./problems.ts";
@@ -49,6 +50,8 @@ export interface EngineDeps {
   readonly dirty: DirtySet;
   /** Opens a connection. @throws {DisconnectedError | RefusedError} */
   readonly dial: (signal: AbortSignal) => Promise<Link>;
+  /** Id of the mirror that the source was mirrored to, if there is one index only. */
+  readonly lastMirror: () => string | undefined;
   /** Opens the index of the mirror with this id. */
   readonly openIndex: (mirrorId: string) => TreeIndex;
   /** Removes it, closed. */
@@ -88,6 +91,8 @@ const ONCE_LOOKS = 40;
 /** What goes on over one connection. */
 export class Session {
   readonly #cycleDeps: CycleDeps;
+  /** What a cycle need not survey that begins in this very stretch of work. */
+  early: EarlyLook | undefined;
   #changed = 0;
   #sent = 0;
   #started: number;
@@ -171,7 +176,9 @@ export class Session {
     try {
       if (this.guard.begin()) dirty.addAll();
       taken = dirty.take(started);
-      result = await runCycle(taken, this.#cycleDeps);
+      // What is dirty by itself may have changed since the early look.
+      const early = taken.paths.size + taken.names.size === 0 ? this.early : undefined;
+      result = await runCycle(taken, { ...this.#cycleDeps, early });
     } catch (error) {
       if (taken) dirty.giveBack(taken);
       if (!(error instanceof SourceGoneError)) throw error;

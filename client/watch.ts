@@ -6,6 +6,7 @@ import { reasonOf } from "../core/errors.ts";
 import type { Libc } from "../core/libc.ts";
 import { ownCalls } from "../core/open_fs.ts";
 import { Inotify, isOutOfWatches } from "./inotify.ts";
+import { relative } from "./relative.ts";
 import { ROOT_LOOK_MS } from "./source_root.ts";
 import { TreeWatch } from "./tree_watch.ts";
 
@@ -164,13 +165,4 @@ class Gathered {
 function whyNot(error: unknown): string {
   if (!isOutOfWatches(error)) return reasonOf(error);
   return "the system allows no more watches; raise them with sysctl fs.inotify.max_user_watches=1048576";
-}
-
-/** The path below `dir` of an absolute path, "/" between names; undefined if it is not below. */
-export function relative(dir: string, path: string, windows = Deno.build.os === "windows"): string | undefined {
-  if (path === dir) return "";
-  const root = /[/\\]$/.test(dir) ? dir : dir + (windows ? "\\" : "/");
-  if (!path.startsWith(root)) return undefined;
-  const below = path.slice(root.length);
-  return windows ? below.replaceAll("\\", "/") : below;
 }

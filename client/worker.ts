@@ -19,7 +19,7 @@ import { DirtySet } from "./dirty.ts";
 import { HeldFiles } from "./held_files.ts";
 import { RememberedTree } from "./remembered.ts";
 import { sourceIdIn } from "./source_id.ts";
-import { relative } from "./watch.ts";
+import { relative } from "./relative.ts";
 import { Engine } from "./engine.ts";
 
 /** How to start. */
@@ -99,6 +99,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     dirty,
     dial,
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
+    lastMirror: () => onlyIndexIn(state),
     openIndex: (mirrorId) => new TreeIndex(indexFile(mirrorId)),
     removeIndex: (mirrorId) => removeDatabase(indexFile(mirrorId)),
     heldRecords: (mirrorId) => new HeldFiles(state, mirrorId),
@@ -106,6 +107,13 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   });
   return engine.run();
 });
+
+/** Id of the mirror whose index is the only one in a folder. */
+function onlyIndexIn(folder: string): string | undefined {
+  const ids = Array.from(Deno.readDirSync(folder), ({ name }) => /^(.*)\.sqlite$/.exec(name)?.[1]);
+  const [id, ...others] = ids.filter((id) => id !== undefined);
+  return others.length === 0 ? id : undefined;
+}
 
 /** The source, with what its index remembers of an original if it is a mirror itself. */
 function remembering(fs: FileTree, { dir, numericIds }: ClientStart): { fs: FileTree; accounts: Accounts } {

@@ -28,9 +28,9 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
   /** Resolves with the exit status. @throws {FatalError} */
   readonly done: Promise<number>;
 
-  /** @param url Module of the Worker; it calls `runEngine`. */
-  constructor(url: URL, start: Start, emit: Emit, onRequest: (request: Request) => void = () => {}) {
-    const worker = this.#worker = new Worker(url, { type: "module" });
+  /** @param worker Its module calls `runEngine`; it may still be loading. */
+  constructor(worker: Worker, start: Start, emit: Emit, onRequest: (request: Request) => void = () => {}) {
+    this.#worker = worker;
     this.done = new Promise((resolve, reject) => {
       worker.onmessage = ({ data }: MessageEvent<FromEngine<Request>>) => {
         if (data.kind === "event") emit(data.event);

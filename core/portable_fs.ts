@@ -3,7 +3,7 @@
 // of reach, and a directory above a path that is replaced by a symbolic link at the wrong moment is followed, as these calls
 // know no directory handles.
 
-import nodeFs from "node:fs";
+import process from "node:process";
 import { CannotHoldError, ChangedWhileReadError, ProblemError } from "./errors.ts";
 import {
   type FileSystem,
@@ -230,7 +230,7 @@ export class PortableFs implements FileSystem {
     const at = this.#toOs(path);
     const now = Deno.lstatSync(at);
     try {
-      nodeFs.lchownSync(at, uid === NO_ID ? now.uid! : uid, gid === NO_ID ? now.gid! : gid);
+      nodeFs().lchownSync(at, uid === NO_ID ? now.uid! : uid, gid === NO_ID ? now.gid! : gid);
     } catch (error) {
       if ((error as { code?: unknown }).code !== "EPERM") throw error;
       throw Object.assign(new Deno.errors.PermissionDenied(`Operation not permitted: chown '${at}'`), {
@@ -438,12 +438,17 @@ function floorMs(timeNs: bigint): number {
   return Number((timeNs - (timeNs % NS_PER_MS + NS_PER_MS) % NS_PER_MS) / NS_PER_MS);
 }
 
+/** What Deno has no call of its own for. Loaded when it is needed, which where there is a better layer it never is. */
+function nodeFs(): typeof import("node:fs") {
+  return process.getBuiltinModule("node:fs");
+}
+
 function setLinkTime(at: string, timeNs: bigint): void {
   const ms = floorMs(timeNs);
   // `lutimesSync` rounds towards zero, and ms/1000 is often a little too small: 0.2 us more sets the millisecond meant.
   // A negative number it takes for "now", a negative Date only in whole seconds.
   const time = ms < 0 ? new Date(Math.floor(ms / 1000) * 1000) : ms / 1000 + 2e-7;
-  nodeFs.lutimesSync(at, time, time);
+  nodeFs().lutimesSync(at, time, time);
 }
 
 /** Windows' read-only attribute, and its absence, as `chmodSync` sets them and `lstatSync` tells them. */

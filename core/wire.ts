@@ -29,14 +29,8 @@ import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from 
 export const PROTOCOL = 4;
 /** A feature: the mirror remembers which root its content came from (`rooted`, `welcome.lastRoot`). */
 export const ROOTS = "roots";
-/** What the HTTP upgrade asks for. */
-export const UPGRADE_PROTOCOL = "dirsync";
 /** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
 const MAX_SAMPLE_LENGTH = 1000;
-/** What a server that is known by its fingerprint calls itself in TLS, wherever it is. */
-export const SERVER_NAME = "dirsync.internal";
-/** Where it asks. */
-export const UPGRADE_PATH = "/dirsync";
 
 /** An entry of a directory of the mirror; `hash` is a directory's Merkle hash. */
 export interface ListedEntry {

@@ -8,7 +8,7 @@ import type { Emit } from "../core/events.ts";
 import { isToken } from "../core/invitation.ts";
 import { LONGEST_WRONG_TOKEN_MS, MAX_SUSPECTS, WRONG_TOKEN_MS } from "../core/limits.ts";
 import { formatAmount } from "../core/text.ts";
-import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/upgrade.ts";
 import { type Clients, isExpired, type KnownClient } from "./clients.ts";
 import { groupOf } from "./connections.ts";
 

@@ -8,7 +8,7 @@ import { encode256, type Trust } from "../core/invitation.ts";
 import { MAX_CERTIFICATE_BYTES } from "../core/limits.ts";
 import { readSmallFile, writePrivately } from "../core/private_files.ts";
 import { randomBytes } from "../core/random.ts";
-import { SERVER_NAME } from "../core/wire.ts";
+import { SERVER_NAME } from "../core/upgrade.ts";
 
 /** A key and a certificate, in PEM, and how clients know them. */
 export interface Identity {

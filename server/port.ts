@@ -10,7 +10,7 @@ import { HANDSHAKE_MS, MAX_HEAD_BYTES } from "../core/limits.ts";
 import type { Link } from "../core/link.ts";
 import { socketLink } from "../core/socket_link.ts";
 import { isCurrentRuntime } from "../core/tls.ts";
-import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/wire.ts";
+import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../core/upgrade.ts";
 import type { KnownClient } from "./clients.ts";
 import { type Connected, Connections } from "./connections.ts";
 import type { Door, Refusal } from "./door.ts";

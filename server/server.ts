@@ -16,6 +16,8 @@ import type { ServerStart } from "./worker.ts";
 
 /** What a server is given by main.ts. */
 export interface ServerDeps {
+  /** Where the engine runs: server/worker.ts, which may still be loading. */
+  readonly worker: Worker;
   readonly emit: Emit;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -26,7 +28,8 @@ export interface ServerDeps {
  * @returns The exit status.
  * @throws {FatalError} If it cannot start.
  */
-export async function runServer(options: ServerOptions, { emit, clock, signal }: ServerDeps): Promise<number> {
+export async function runServer(options: ServerOptions, deps: ServerDeps): Promise<number> {
+  const { worker, emit, clock, signal } = deps;
   const dir = makeDirectory(options.dir);
   const { host: hostname, output } = options;
   const access = await openAccess(options, dir, clock.date());
@@ -38,11 +41,7 @@ export async function runServer(options: ServerOptions, { emit, clock, signal }:
     history: { days: options.historyDays, bytes: options.historyBytes },
     everyChange: output.json || output.verbose,
   };
-  const host = new EngineHost<ServerStart, never, never, Grant | undefined>(
-    new URL("./worker.ts", import.meta.url),
-    start,
-    emit,
-  );
+  const host = new EngineHost<ServerStart, never, never, Grant | undefined>(worker, start, emit);
   const over = new AbortController();
   const ending = AbortSignal.any([signal, over.signal]);
   try {

@@ -9,8 +9,10 @@ import { World, type WorldOptions } from "../support/world.ts";
 
 /** Notes which directories are known by their prints. */
 class Surveys {
-  known = new Set<RelPath>();
-  unknown = new Set<RelPath>();
+  known: RelPath[] = [];
+  unknown: RelPath[] = [];
+  /** Called once, ahead of the next survey. */
+  before: (() => void) | undefined;
 
   wrap = (fs: MemoryFs): FileSystem =>
     new Proxy<FileSystem>(fs, {
@@ -18,17 +20,20 @@ class Surveys {
         const value = Reflect.get(target, key, target);
         if (key !== "survey") return typeof value === "function" ? value.bind(target) : value;
         return (...args: Parameters<FileSystem["survey"]>) => {
+          const { before } = this;
+          this.before = undefined;
+          before?.();
           const survey = target.survey(...args);
-          (survey.isKnown ? this.known : this.unknown).add(args[0]);
+          (survey.isKnown ? this.known : this.unknown).push(args[0]);
           return survey;
         };
       },
     });
 
   take(): { known: string[]; unknown: string[] } {
-    const taken = { known: [...this.known].sort(), unknown: [...this.unknown].sort() };
-    this.known.clear();
-    this.unknown.clear();
+    const taken = { known: this.known.sort(), unknown: this.unknown.sort() };
+    this.known = [];
+    this.unknown = [];
     return taken;
   }
 }
@@ -50,7 +55,7 @@ async function settled(
   return { world, source, mirror, [Symbol.dispose]: () => world[Symbol.dispose]() };
 }
 
-Deno.test("where nothing has changed both sides know each directory by its print", async () => {
+Deno.test("where nothing has changed both sides know each directory by its print, at one look", async () => {
   using scene = await settled();
   assertEquals(await scene.world.once(), 0);
   for (const side of [scene.source, scene.mirror]) assertEquals(side.take(), { known: ALL, unknown: [] });
@@ -63,8 +68,45 @@ Deno.test("what has changed in the source is found, and only what is in its dire
   assertEquals(await world.once(), 0);
   assertEquals(new TextDecoder().decode(world.mirror.readFile(p("a/b/2"))), "other");
   const { known, unknown } = source.take();
-  assertEquals(unknown, ["a/b"]);
+  // The early look finds it first.
+  assertEquals(unknown, ["a/b", "a/b"]);
   assert(known.includes("a"));
+});
+
+const TELLINGS: Record<string, (world: World) => void> = {
+  "its name": ({ dirty }) => dirty.addPaths([p("a/b/2")]),
+  "no name": ({ dirty }) => dirty.addAll(),
+  "a second look that is due": ({ dirty, clock }) => dirty.addNamesLater(p("a/b"), clock.now()),
+};
+for (const [how, tell] of Object.entries(TELLINGS)) {
+  Deno.test(`what changes after the early look is found, told by ${how}`, async () => {
+    using scene = await settled();
+    const { world, mirror } = scene;
+    mirror.before = () => {
+      world.source.writeFile(p("a/b/2"), "other");
+      tell(world);
+    };
+    assertEquals(await world.once(), 0);
+    assertEquals(mirror.before, undefined);
+    assertEquals(new TextDecoder().decode(world.mirror.readFile(p("a/b/2"))), "other");
+  });
+}
+
+Deno.test("the early look counts for no other mirror, and for no later look", async () => {
+  using scene = await settled();
+  const { world, source } = scene;
+  world.stopServer();
+  world.serverDatabase.forget();
+  assertEquals(await world.once(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+  source.take();
+  const stop = world.live();
+  await world.clock.pass(100);
+  assertEquals(source.take().known, ALL);
+  world.dirty.addAll();
+  await world.clock.pass(100);
+  assertEquals(source.take().known, ALL);
+  await stop();
 });
 
 Deno.test("what somebody has changed in the mirror is found, also after a restart of the server", async () => {
@@ -78,15 +120,13 @@ Deno.test("what somebody has changed in the mirror is found, also after a restar
   assertEquals(mirror.take().known, ["a/b"]);
 });
 
-Deno.test("what is excluded from now on is not looked into, and what is not any more is", async () => {
+Deno.test("what is excluded from now on is not mirrored, and what is not any more is", async () => {
   using scene = await settled();
-  const { world, source } = scene;
+  const { world } = scene;
   world.source.writeFile(p("a/b/new"), "1");
   assertEquals(await world.once({ rules: new IgnoreRules(["/a/b"]) }), 0);
   assert(!world.mirror.lstat(p("a/b/new")));
-  const { known, unknown } = source.take();
-  assert(!known.includes("a/b") && !unknown.includes("a/b"));
-  // Nothing else may hide it by then.
+  // All else is known by its print then.
   assertEquals(await world.once({ rules: new IgnoreRules(["/a/b"]) }), 0);
   assertEquals(await world.once(), 0);
   assert(world.mirror.lstat(p("a/b/new")));

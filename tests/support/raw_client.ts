@@ -1,6 +1,6 @@
 // A client that sends bytes as they are, normalises nothing and keeps no rule: over TCP, and past the handshake if need be.
 
-import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../../core/wire.ts";
+import { UPGRADE_PATH, UPGRADE_PROTOCOL } from "../../core/upgrade.ts";
 
 /** A connection by hand. */
 export class RawClient implements Disposable {

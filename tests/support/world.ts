@@ -89,6 +89,7 @@ export class World implements Disposable {
   #server: { mirror: Mirror; stop: AbortController } | undefined;
   #links: Link[] = [];
   #ids = 0;
+  #lastMirror: string | undefined;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -184,7 +185,11 @@ export class World implements Disposable {
       dirty,
       dial: () => this.dial(),
       overlap: () => undefined,
-      openIndex: () => this.clientDatabase.open(),
+      lastMirror: () => this.#lastMirror,
+      openIndex: (mirrorId) => {
+        this.#lastMirror = mirrorId;
+        return this.clientDatabase.open();
+      },
       removeIndex: () => this.clientDatabase.forget(),
       heldRecords: () => this.held,
       signal,
