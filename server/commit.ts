@@ -64,6 +64,8 @@ export class Commit {
   readonly #moment: Moment;
   /** Directories in or of which something changes, by id, with what they had before. */
   readonly #touched = new Map<number, Present>();
+  /** Files of which a name has gone, by inode number. */
+  readonly #parted = new Set<bigint>();
   /** Whether something has been put into a slot. */
   #hasParked = false;
   /** Whether a directory has been made, how much has moved, and whether a directory has. */
@@ -128,6 +130,17 @@ export class Commit {
         // It is not as the index says.
         this.#index.setSeen(id, undefined);
         this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
+      }
+    }
+    this.#lookAtNamesLeft();
+  }
+
+  /** What a file was given by a name that has gone since, it may not be to have by the names that are left: they are looked at. */
+  #lookAtNamesLeft(): void {
+    for (const ino of this.#parted) {
+      for (const node of this.#index.withInode(ino)) {
+        const path = this.#index.pathOf(node.id), stat = path === undefined ? undefined : this.#fs.lstat(path);
+        if (stat?.ino === ino && !isSame(node, stat)) this.#doubt(path!, "it is not as it was left");
       }
     }
   }
@@ -318,6 +331,7 @@ export class Commit {
       } else this.#hide(from, (at) => this.#place(at, to, old));
       this.#moment.moved(from, to);
     });
+    if (old) this.#part(old);
     this.#moves++;
     this.#hasMovedDir ||= node.entry.kind === "dir";
     this.#index.move(node, parent, nameOf(to));
@@ -377,6 +391,7 @@ export class Commit {
 
   #remove(node: Node, path: RelPath, was = path): void {
     this.#touch(node.parent);
+    this.#part(node);
     this.#writing([parentOf(path)], () => this.#moment.remove(path, { was, node }));
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
@@ -390,6 +405,7 @@ export class Commit {
     const parent = this.#parent(path);
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
+    if (old) this.#part(old);
     const made = this.#writing([parentOf(path)], () => make(path, old));
     // A directory is what it is to be only after `finish`.
     const stat = entry.kind === "dir" ? undefined : this.#fs.lstat(path);
@@ -472,8 +488,17 @@ export class Commit {
   #seeIf(isOurs: boolean, id: number, path: RelPath): void {
     if (isOurs) return this.#see(id, path);
     this.#index.setSeen(id, undefined);
+    this.#doubt(path, "somebody else has changed it");
+  }
+
+  /** Has a path read anew, and the client compare. */
+  #doubt(path: RelPath, why: string): void {
     this.doubtful.add(parentOf(path));
-    this.problems.push({ path, message: "on the server: somebody else has changed it; it is looked at anew" });
+    this.problems.push({ path, message: `on the server: ${why}; it is looked at anew` });
+  }
+
+  #part({ entry, seen }: Node): void {
+    if (entry.link !== 0 && seen) this.#parted.add(seen.ino);
   }
 
   /** Notes what lstat says of an entry, for all its names. */

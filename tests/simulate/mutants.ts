@@ -143,6 +143,12 @@ const MUTANTS: readonly Mutant[] = [
     to: "    if (!node.seen) continue;",
   },
   {
+    name: "what a file was given by a name that has gone stays",
+    file: "server/commit.ts",
+    from: "    this.#lookAtNamesLeft();\n",
+    to: "",
+  },
+  {
     name: "inode numbers of another drive are taken for those that the index knows",
     file: "client/plan.ts",
     from: "return this.#deps.followRenames && seen !== undefined",

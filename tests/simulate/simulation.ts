@@ -21,6 +21,8 @@ createHash("sha256").update("").digest("hex");
 
 /** How long everything has to come to rest at the end (ms): longer than any file is held back. */
 const REST_MS = 100_000;
+/** What a mirror becomes equal after, over the connection that there is. */
+const CALM: ReadonlySet<Action["do"]> = new Set(["user", "busy", "write", "pass", "clock", "weather", "stall"]);
 /** A machine is up again after this (ms). */
 const UP_AGAIN_MS = 50;
 
@@ -98,6 +100,7 @@ class Simulation implements Disposable {
 
   async act(action: Action): Promise<void> {
     const world = this.#world;
+    this.#isCalm &&= CALM.has(action.do);
     // Connections have the weather that they are made in.
     if (action.do !== "weather") this.#start();
     switch (action.do) {
@@ -174,6 +177,10 @@ class Simulation implements Disposable {
     const { clock } = this.#world;
     this.#start();
     for (const life of [this.#server!, this.#client!.life]) life.spare();
+    if (this.#isCalm) {
+      await clock.pass(REST_MS);
+      this.oracles.rest();
+    }
     // What somebody else did in the mirror is found when a client connects.
     this.#network.weather = { latencyMs: 0, piece: Infinity };
     await clock.pass(1000);
@@ -287,6 +294,8 @@ class Simulation implements Disposable {
   }
 
   #power = false;
+  /** Whether nothing has gone wrong so far. */
+  #isCalm = true;
 
   /** What has died finds out, is gone, and its machine is up again. */
   async #bury(): Promise<void> {
