@@ -31,15 +31,17 @@ Deno.test("what nobody takes is not read from the socket beyond a window, howeve
   for (const size of [1, 1000, 1 << 20]) {
     const socket = new FakeSocket();
     const link = socketLink(socket as unknown as Socket, new Uint8Array());
+    // Reading begins with the first that is asked for.
     const first = link.receive();
+    socket.emit("data", new Uint8Array(size));
+    await first;
     let pieces = 0;
     for (; !socket.isPaused() && pieces * (size + BUFFER_BYTES) < 4 * LINK_WINDOW_BYTES; pieces++) {
       socket.emit("data", new Uint8Array(size));
     }
     assert(socket.isPaused(), `${pieces} pieces of ${size} bytes were read`);
     // It goes on when there is room, and nothing is lost.
-    assertEquals((await first)!.length, size);
-    for (let i = 1; i < pieces; i++) assertEquals((await link.receive())!.length, size);
+    for (let i = 0; i < pieces; i++) assertEquals((await link.receive())!.length, size);
     assert(!socket.isPaused());
     link.close();
     assertEquals([socket.destroyed, await link.receive()], [true, undefined]);

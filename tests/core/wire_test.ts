@@ -76,6 +76,18 @@ const BEYOND: [what: string, make: (isBeyond: boolean) => Message][] = [
     "accounts",
     (is) => ({ type: "names", users: Array(MAX_ASKED + Number(is)).fill({ id: 1, name: "a" }), groups: [] }),
   ],
+  [
+    "the size of chunks",
+    (is) => ({
+      type: "file",
+      path: "f" as RelPath,
+      attributes: plain(0o644, 1n),
+      sparse: false,
+      size: 1,
+      average: MAX_AVERAGE * (is ? 2 : 1),
+      base: "f" as RelPath,
+    }),
+  ],
   ["a flag", (is) => ({ type: "park", path: "p" as RelPath, slot: 1, stays: is ? 2 as never : true })],
 ];
 for (const [what, make] of BEYOND) {

@@ -139,6 +139,14 @@ Deno.test("private: on the loopback --token asks for a token, kept in state, ove
   assertStringIncludes(await refused((await scene.once(address)).client), "it asks for a token: use the invitation");
   assertEquals((await scene.once(invitation)).status, 0);
   assertEquals((await scene.once(address)).status, 0);
+  const client = scene.client(address);
+  await client.event("synced");
+  const from = server.events.length;
+  assertEquals((await scene.run("revoke", "client-1", scene.mirror, "--state", scene.state)).status, 0);
+  await server.event("disconnected", { from });
+  // Without TLS anybody on the way can say no: it is asked again.
+  await client.event("waiting", { where: ({ reason }) => reason.includes("does not know our token") });
+  assertEquals(await client.stop(), 0);
   const wrong = invitation.replace(/[^/]+\/plain$/, `${"A".repeat(43)}/plain`);
   assertStringIncludes(await refused((await scene.once(wrong)).client), "does not know our token");
   const secured = invitation.replace(/plain$/, "A".repeat(43));

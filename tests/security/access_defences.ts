@@ -174,6 +174,20 @@ export const ACCESS: readonly Defence[] = [
     "server/clients",
   ),
   defence(
+    "who cannot be looked up is let in",
+    DOOR,
+    "return this.#blind(error);",
+    "return { client: undefined };",
+    "server/door",
+  ),
+  defence(
+    "who cannot be looked up stays",
+    "server/keep_out.ts",
+    "known = clients.get(client.id);\n      } catch (error) {",
+    "known = clients.get(client.id);\n      } catch (error) {\n        known = client;",
+    "server/keep_out",
+  ),
+  defence(
     "a kind of access that is not known is all of it",
     "server/clients.ts",
     '?? "read-only"',

@@ -4,6 +4,8 @@ import { type Defence, defence } from "./defence.ts";
 
 const PATH = "core/path.ts";
 const WIRE = "core/wire.ts";
+const POSIX = "core/posix_fs.ts";
+const STAGE = "server/stage.ts";
 const SESSION = "server/session.ts";
 
 export const PATHS: readonly Defence[] = [
@@ -103,6 +105,79 @@ export const PATHS: readonly Defence[] = [
     "contract/posix_fs",
     "attack/symlink_race",
     "e2e/path_attack",
+  ),
+  defence(
+    "a file through a symbolic link",
+    POSIX,
+    "C.O_RDONLY | C.O_NONBLOCK | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW",
+    "C.O_RDONLY | C.O_NONBLOCK | C.O_CLOEXEC",
+    "contract/posix_fs",
+    "contract/file_system",
+    "attack/symlink_race",
+  ),
+  defence(
+    "times through a symbolic link",
+    POSIX,
+    "dirs.times(mtimeNs), C.AT_SYMLINK_NOFOLLOW",
+    "dirs.times(mtimeNs), 0",
+    "contract/posix_fs",
+    "contract/file_system",
+    "attack/symlink_race",
+  ),
+  defence(
+    "owners through a symbolic link",
+    POSIX,
+    "uid, gid, C.AT_SYMLINK_NOFOLLOW",
+    "uid, gid, 0",
+    "contract/posix_fs",
+    "contract/file_system",
+    "contract/exact",
+    "exact/exact",
+  ),
+  defence(
+    "modes through a symbolic link",
+    POSIX,
+    "fd, name, mode, C.AT_SYMLINK_NOFOLLOW, 0",
+    "fd, name, mode, 0, 0",
+    "contract/posix_fs",
+    "contract/file_system",
+    "attack/symlink_race",
+  ),
+  defence(
+    "a look through a symbolic link",
+    POSIX,
+    "this.#dirs.statx(at.fd, at.name, C.AT_SYMLINK_NOFOLLOW)",
+    "this.#dirs.statx(at.fd, at.name, 0)",
+    "contract/posix_fs",
+    "contract/file_system",
+  ),
+  defence(
+    "chunks of any size",
+    WIRE,
+    "if (average < MIN_AVERAGE || average > MAX_AVERAGE) {",
+    "if (false) {",
+    "core/wire",
+  ),
+  defence(
+    "chunks of nothing, and longer than they may be",
+    STAGE,
+    "if (length === 0 || length > 4 * now.begin.average) throw",
+    "if (false) throw",
+    "server/stage",
+  ),
+  defence(
+    "files longer than was said",
+    STAGE,
+    "if (now.size + length > now.begin.size) throw",
+    "if (false) throw",
+    "server/stage",
+  ),
+  defence(
+    "sketches of any size",
+    STAGE,
+    "if (count > MAX_SKETCHED || size > MAX_SKETCHED_BYTES) throw",
+    "if (false) throw",
+    "server/stage",
   ),
   defence(
     "setuid for whoever owns the file",

@@ -119,6 +119,9 @@ Deno.test("wrong tokens of an address are slowed down more and more, and named, 
   assertEquals((await door.timed(door.ask(wrong, "10.0.0.2")))[1], WRONG_TOKEN_MS);
   assertEquals(await door.timed(door.ask(door.bearer(door.token))), ["laptop", 0]);
   assertEquals((await door.timed(door.ask(wrong)))[1], WRONG_TOKEN_MS);
+  // What it says of where it comes from is nobody's business.
+  const forwarded = { ...wrong, "x-forwarded-for": "10.9.9.9", "forwarded": "for=10.9.9.8", "x-real-ip": "10.9.9.7" };
+  assertEquals((await door.timed(door.ask(forwarded)))[1], 2 * WRONG_TOKEN_MS);
   // At the same time does not help.
   const all = await Promise.all([1, 2, 3].map(() => door.timed(door.ask(wrong, "10.0.0.3"))));
   assertEquals(Math.max(...all.map(([, ms]) => ms)), 4 * WRONG_TOKEN_MS);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import { ProtocolError } from "../../core/errors.ts";
 import type { FileSystem } from "../../core/fs.ts";
+import { MAX_SKETCHED } from "../../core/limits.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
 import { contentOf, digestOf } from "../../core/recipe.ts";
 import { ROOT_ID } from "../../core/schema.ts";
@@ -232,4 +233,13 @@ Deno.test("what the protocol does not allow ends the session", () => {
     () => stage.whole({ ...BEGIN, type: "whole", content: contentOf(RECIPE), lengths: [13], bytes: BYTES }),
     ProtocolError,
   );
+});
+
+Deno.test("a sketch is of so many chunks at most", () => {
+  using world = scene();
+  const { stage } = world;
+  withBase(world, CONTENTS.random(4000 * (MAX_SKETCHED + 1), random(1)) as Uint8Array<ArrayBuffer>);
+  stage.begin({ ...BEGIN, size: 8000 });
+  assert(stage.sketch(0, MAX_SKETCHED).length >= MAX_SKETCHED);
+  assertThrows(() => stage.sketch(0, MAX_SKETCHED + 1), ProtocolError, "A sketch of too much");
 });
