@@ -10,7 +10,7 @@ import { addRoot, openDatabase } from "./database.ts";
 import { ROOT_ID } from "./schema.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
 import type { Attributes, Digest, Entry, Kind, Recipe } from "./types.ts";
-import { writeEntry } from "./wire.ts";
+import { writeEntry } from "./wire_writer.ts";
 
 /** Parent of what is parked in slots, and of what is kept in the history: neither is part of the tree. */
 const SLOTS = -1, HISTORY = -2;

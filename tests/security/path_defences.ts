@@ -3,7 +3,7 @@
 import { type Defence, defence } from "./defence.ts";
 
 const PATH = "core/path.ts";
-const WIRE = "core/wire.ts";
+const WIRE = "core/wire_reader.ts";
 const SESSION = "server/session.ts";
 
 export const PATHS: readonly Defence[] = [
