@@ -7,7 +7,8 @@
 import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import { isWithin, joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
-import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
+import type { Node, Seen } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import type { ChangeKind } from "../core/events.ts";
 import { type Attributes, type Entry, type Kind, sameAttributes, sameButTime, type Step } from "../core/types.ts";
 import { hasNames, type SourceAttributes, vouches } from "./attributes.ts";

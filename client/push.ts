@@ -7,7 +7,8 @@ import { ChangedWhileReadError, isOfPath, reasonOf, ReplacedError } from "../cor
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import { nameOf, type RelPath } from "../core/path.ts";
-import type { Seen, TreeIndex } from "../core/tree_index.ts";
+import type { Seen } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import { type Recipe, sameAttributes, type Step } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
 import type { SourceAttributes } from "./attributes.ts";

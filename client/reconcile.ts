@@ -3,7 +3,8 @@
 
 import { joinPath, type RelPath, ROOT } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
-import type { Node, TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import { type Entry, sameAttributes } from "../core/types.ts";
 import type { ListedEntry } from "../core/wire.ts";
 import type { Remote } from "./remote.ts";

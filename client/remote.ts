@@ -11,15 +11,9 @@ import { canPack, levelFor, pack, PACKING } from "../core/pack.ts";
 import { decodePieces, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest, Problem } from "../core/types.ts";
-import {
-  type ClientMessage,
-  type ListedEntry,
-  PROTOCOL,
-  readServerMessage,
-  ROOTS,
-  type ServerMessage,
-  writeMessage,
-} from "../core/wire.ts";
+import { type ClientMessage, type ListedEntry, PROTOCOL, ROOTS, type ServerMessage } from "../core/wire.ts";
+import { writeMessage } from "../core/wire_writer.ts";
+import { readServerMessage } from "../core/wire_reader.ts";
 import { Pace } from "./pace.ts";
 
 /** Who we are, for the server's eyes. */

@@ -17,7 +17,8 @@ import {
   ROOT,
 } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
-import { byName, type Node, type TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import { byName, type TreeIndex } from "../core/tree_index.ts";
 import { hasNames, type SourceAttributes } from "./attributes.ts";
 import type { EarlyLook } from "./early_look.ts";
 import { lookAtRoot } from "./source_root.ts";

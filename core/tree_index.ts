@@ -5,67 +5,33 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { createHash } from "node:crypto";
 import { Writer } from "./codec.ts";
-import { fromBytes, joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
+import { joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
 import { addRoot, openDatabase } from "./database.ts";
+import {
+  attributeCells,
+  bytesToHex,
+  cellOf,
+  COLUMNS,
+  hexToBytes,
+  KINDS,
+  type Node,
+  nodeOf,
+  type Seen,
+  seenCells,
+  textOf,
+  toCell,
+} from "./entry_rows.ts";
 import { ROOT_ID } from "./schema.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
-import type { Attributes, Digest, Entry, Kind, Recipe } from "./types.ts";
-import { writeEntry } from "./wire.ts";
+import type { Attributes, Digest, Entry, Recipe } from "./types.ts";
+import { writeEntry } from "./wire_writer.ts";
 
 /** Parent of what is parked in slots, and of what is kept in the history: neither is part of the tree. */
 const SLOTS = -1, HISTORY = -2;
 /** Files at least this large (bytes) are known by their chunks; smaller ones nobody asks for. */
 export const CHUNKS_FROM_BYTES = 32 << 10;
-const KINDS: readonly Kind[] = ["dir", "file", "symlink"];
 
-/** What lstat said when a row was true on this machine's disk. A later lstat that says the same proves that it still is. */
-export interface Seen {
-  readonly ino: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Seen so soon after the last change that a further change could have left the times as they are. */
-  readonly racy: boolean;
-}
-
-/** An entry of the tree and where it hangs. */
-export interface Node {
-  readonly id: number;
-  readonly parent: number;
-  readonly name: string;
-  readonly entry: Entry;
-  /** A directory's Merkle hash, if it is known now. */
-  readonly hash: Digest | undefined;
-  readonly seen: Seen | undefined;
-}
-
-type Cells = [
-  id: bigint,
-  parent: bigint,
-  name: string | Uint8Array,
-  kind: bigint,
-  mode: bigint,
-  mtime: bigint,
-  uid: bigint,
-  gid: bigint,
-  link: bigint,
-  xattrs: Uint8Array | null,
-  size: bigint,
-  average: bigint,
-  content: Uint8Array | null,
-  ino: bigint,
-  seenMtime: bigint,
-  seenCtime: bigint,
-  seenMode: bigint,
-  seenUid: bigint,
-  seenGid: bigint,
-  racy: bigint,
-];
 // Statements are looked up by their text: made once, it need not be put together at every call.
-const COLUMNS = "id, parent, name, kind, mode, mtime, uid, gid, link, xattrs, size, average, content, " +
-  "ino, seen_mtime, seen_ctime, seen_mode, seen_uid, seen_gid, racy";
 const INSERT = `INSERT OR REPLACE INTO entry (${COLUMNS}, recipe) VALUES (${Array(21).fill("?").join(", ")})`;
 const SET_SEEN =
   "UPDATE entry SET ino = ?, seen_mtime = ?, seen_ctime = ?, seen_mode = ?, seen_uid = ?, seen_gid = ?, " +
@@ -586,42 +552,6 @@ export function byName(a: { readonly name: string }, b: { readonly name: string 
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-function nodeOf(row: unknown): Node | undefined {
-  if (row === undefined) return undefined;
-  const [id, parent, name, kind, mode, mtimeNs, uid, gid, link, xattrs, size, average, content, ...seen] = row as Cells;
-  const attributes = {
-    mode: Number(mode),
-    mtimeNs,
-    uid: Number(uid),
-    gid: Number(gid),
-    link: Number(link),
-    xattrs: xattrs ? bytesToHex(xattrs) : "",
-  };
-  const isDir = kind === 0n;
-  const entry: Entry = isDir
-    ? { kind: "dir", ...attributes }
-    : kind === 1n
-    ? { kind: "file", ...attributes, size: Number(size), average: Number(average), content: bytesToHex(content!) }
-    : { kind: "symlink", ...attributes, target: fromBytes(content!) };
-  const [ino, seenMtime, seenCtime, seenMode, seenUid, seenGid, racy] = seen;
-  return {
-    id: Number(id),
-    parent: Number(parent),
-    name: textOf(name),
-    entry,
-    hash: isDir && content ? bytesToHex(content) : undefined,
-    seen: ino === 0n && seenMtime === 0n ? undefined : {
-      ino: fromCell(ino),
-      mtimeNs: seenMtime,
-      ctimeNs: seenCtime,
-      mode: Number(seenMode),
-      uid: Number(seenUid),
-      gid: Number(seenGid),
-      racy: racy === 1n,
-    },
-  };
-}
-
 /** Whether an entry is known by its chunks. */
 function isIndexed(entry: Entry): boolean {
   return entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES;
@@ -630,39 +560,4 @@ function isIndexed(entry: Entry): boolean {
 /** So much of a chunk's digest is enough to find it by. */
 function keyOf(digest: Digest): Uint8Array {
   return hexToBytes(digest.slice(0, 32));
-}
-
-function attributeCells(a: Attributes): [number, bigint, number, number, number, Uint8Array | null] {
-  return [a.mode, a.mtimeNs, a.uid, a.gid, a.link, a.xattrs === "" ? null : hexToBytes(a.xattrs)];
-}
-
-function seenCells(seen: Seen | undefined): (number | bigint)[] {
-  if (!seen) return [0, 0, 0, 0, 0, 0, 0];
-  return [toCell(seen.ino), seen.mtimeNs, seen.ctimeNs, seen.mode, seen.uid, seen.gid, seen.racy ? 1 : 0];
-}
-
-// Inode numbers have 64 bits without a sign, SQLite's integers 64 with one.
-function toCell(ino: bigint): bigint {
-  return BigInt.asIntN(64, ino);
-}
-
-function fromCell(cell: bigint): bigint {
-  return BigInt.asUintN(64, cell);
-}
-
-// SQLite's text is UTF-8: a name that is not goes in as its bytes.
-function cellOf(name: string): string | Uint8Array {
-  return name.isWellFormed() ? name : toBytes(name);
-}
-
-function textOf(cell: string | Uint8Array): string {
-  return typeof cell === "string" ? cell : fromBytes(cell);
-}
-
-function hexToBytes(hex: string): Uint8Array {
-  return Uint8Array.fromHex(hex);
-}
-
-function bytesToHex(bytes: Uint8Array): string {
-  return bytes.toHex();
 }

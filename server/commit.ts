@@ -4,7 +4,8 @@
 import { ProblemError, reasonOf } from "../core/errors.ts";
 import type { FileSystem, Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
-import type { Node, TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import type { Change } from "../core/events.ts";
 import {
   type Attributes,

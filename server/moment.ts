@@ -3,7 +3,8 @@
 
 import { type FileSystem, NO_ID, replace, SETGID, SETUID, type Stat } from "../core/fs.ts";
 import { isWithin, joinPath, parentOf, type RelPath } from "../core/path.ts";
-import { CHUNKS_FROM_BYTES, type Node, type TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import { CHUNKS_FROM_BYTES, type TreeIndex } from "../core/tree_index.ts";
 import type { HistoryDeps } from "./history.ts";
 import { dayOf, type Effect, encodeLines, logPath, type Stamp } from "./history_log.ts";
 import { HISTORY_DIR, pathOrSlot, PRIVATE_DIR } from "./places.ts";

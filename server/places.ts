@@ -1,7 +1,8 @@
 // Where the mirror keeps what is its own: all in one private folder at its root, so on its own file system.
 
 import type { FileSystem } from "../core/fs.ts";
-import type { Node, TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import { isWithin, joinPath, PRIVATE, type RelPath, ROOT } from "../core/path.ts";
 
 /** The private folder. */

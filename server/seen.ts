@@ -1,7 +1,8 @@
 // What the index notes of an entry of the mirror, and whether the disk still has it so.
 
 import type { FileSystem, Stat } from "../core/fs.ts";
-import type { Node, Seen, TreeIndex } from "../core/tree_index.ts";
+import type { Node, Seen } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import { pathOrSlot } from "./places.ts";
 
 /** What the index notes of an entry of the mirror. Only we write there, so nothing is racy. */

@@ -24,15 +24,9 @@ import { encodePrints } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
 import type { Digest, DirEntry, Problem } from "../core/types.ts";
-import {
-  type ClientMessage,
-  type ListedEntry,
-  PROTOCOL,
-  readClientMessage,
-  ROOTS,
-  type ServerMessage,
-  writeMessage,
-} from "../core/wire.ts";
+import { type ClientMessage, type ListedEntry, PROTOCOL, ROOTS, type ServerMessage } from "../core/wire.ts";
+import { writeMessage } from "../core/wire_writer.ts";
+import { readClientMessage } from "../core/wire_reader.ts";
 import { formatAmount } from "../core/text.ts";
 import { decodeXattrs } from "../core/xattrs.ts";
 import { byName } from "../core/tree_index.ts";

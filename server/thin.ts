@@ -7,7 +7,8 @@
 import type { FileSystem, Stat } from "../core/fs.ts";
 import { joinPath, type RelPath, ROOT } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
-import type { Node, TreeIndex } from "../core/tree_index.ts";
+import type { Node } from "../core/entry_rows.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
 import type { History, HistoryLimits } from "./history.ts";
 import { dayOf, listHistory, logPath, type Stamp, timeOf } from "./history_log.ts";
 import { HISTORY_DIR } from "./places.ts";

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SyncEvent } from "../../core/events.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { parsePath } from "../../core/path.ts";
-import { PROTOCOL, readServerMessage } from "../../core/wire.ts";
+import { PROTOCOL } from "../../core/wire.ts";
+import { readServerMessage } from "../../core/wire_reader.ts";
 import { converse, frameOf, HELLO } from "../support/messages.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 

@@ -8,14 +8,9 @@ import { FrameReader } from "../../core/frame_reader.ts";
 import type { FileSystem } from "../../core/fs.ts";
 import { type Link, pipe } from "../../core/link.ts";
 import { parsePath, type RelPath } from "../../core/path.ts";
-import {
-  type ClientMessage,
-  type ListedEntry,
-  PROTOCOL,
-  readClientMessage,
-  type ServerMessage,
-  writeMessage,
-} from "../../core/wire.ts";
+import { type ClientMessage, type ListedEntry, PROTOCOL, type ServerMessage } from "../../core/wire.ts";
+import { writeMessage } from "../../core/wire_writer.ts";
+import { readClientMessage } from "../../core/wire_reader.ts";
 import { plain } from "../support/entries.ts";
 import { World } from "../support/world.ts";
 

@@ -4,7 +4,8 @@ import { Writer } from "../../core/codec.ts";
 import { ProtocolError } from "../../core/errors.ts";
 import { MAX_PACK_BYTES } from "../../core/limits.ts";
 import { levelFor, pack, unpack } from "../../core/pack.ts";
-import { readClientMessage, writeMessage } from "../../core/wire.ts";
+import { writeMessage } from "../../core/wire_writer.ts";
+import { readClientMessage } from "../../core/wire_reader.ts";
 import { CONTENTS, random } from "../support/contents.ts";
 
 const TEXT = CONTENTS.words(100_000, random(1));

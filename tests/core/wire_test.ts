@@ -15,7 +15,9 @@ import {
 } from "../../core/limits.ts";
 import { pipe } from "../../core/link.ts";
 import type { RelPath } from "../../core/path.ts";
-import { type Message, readClientMessage, readServerMessage, writeMessage } from "../../core/wire.ts";
+import type { Message } from "../../core/wire.ts";
+import { writeMessage } from "../../core/wire_writer.ts";
+import { readClientMessage, readServerMessage } from "../../core/wire_reader.ts";
 import { clientMessage, serverMessage } from "../support/arbitraries.ts";
 import { plain } from "../support/entries.ts";
 import { HELLO } from "../support/messages.ts";

@@ -10,15 +10,9 @@ import { IgnoreRules } from "../../core/ignore.ts";
 import { encode256, formatInvitation, parseInvitation } from "../../core/invitation.ts";
 import { fromBytes, parsePath, ROOT, toBytes } from "../../core/path.ts";
 import { decodeRecipe, digestOf, encodeRecipe } from "../../core/recipe.ts";
-import {
-  type Message,
-  PROTOCOL,
-  readClientMessage,
-  readEntry,
-  readServerMessage,
-  writeEntry,
-  writeMessage,
-} from "../../core/wire.ts";
+import { type Message, PROTOCOL } from "../../core/wire.ts";
+import { writeEntry, writeMessage } from "../../core/wire_writer.ts";
+import { readClientMessage, readEntry, readServerMessage } from "../../core/wire_reader.ts";
 import { decodeXattrs, encodeXattrs } from "../../core/xattrs.ts";
 import { decodeJournal } from "../../server/journal.ts";
 import { clientMessage, serverMessage } from "../support/arbitraries.ts";

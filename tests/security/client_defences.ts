@@ -26,7 +26,7 @@ export const CLIENT: readonly Defence[] = [
   ),
   defence(
     "a mirror's id leads anywhere",
-    "core/wire.ts",
+    "core/wire_reader.ts",
     "if (!/^[0-9a-f-]{8,64}$/.test(id)) throw",
     "if (false) throw",
     "core/wire",

@@ -3,7 +3,7 @@
 import { type Defence, defence } from "./defence.ts";
 
 const PATH = "core/path.ts";
-const WIRE = "core/wire.ts";
+const WIRE = "core/wire_reader.ts";
 const POSIX = "core/posix_fs.ts";
 const STAGE = "server/stage.ts";
 const SESSION = "server/session.ts";

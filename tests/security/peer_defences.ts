@@ -2,7 +2,7 @@
 
 import { type Defence, defence } from "./defence.ts";
 
-const WIRE = "core/wire.ts";
+const WIRE = "core/wire_reader.ts";
 const SESSION = "server/session.ts";
 
 export const PEER: readonly Defence[] = [

@@ -1,7 +1,9 @@
 // A client by hand: messages sent as they are, in whatever order.
 
 import { Writer } from "../../core/codec.ts";
-import { type Message, PROTOCOL, readServerMessage, writeMessage } from "../../core/wire.ts";
+import { type Message, PROTOCOL } from "../../core/wire.ts";
+import { writeMessage } from "../../core/wire_writer.ts";
+import { readServerMessage } from "../../core/wire_reader.ts";
 import type { World } from "./world.ts";
 
 /**
