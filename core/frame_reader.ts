@@ -6,13 +6,19 @@ import type { Link } from "./link.ts";
 
 /** Room to begin with (bytes). */
 const FIRST_ROOM = 64 << 10;
+/** Bytes of a frame's length. */
+const HEAD_BYTES = 4;
 
 /** Frames of a link, one after the other. */
 export class FrameReader {
-  /** One for all that comes: memory that is new each time is slow to touch. What is read lies from `#at` to `#end`. */
-  #buffer = new Uint8Array(FIRST_ROOM);
+  /** What frames are taken from now, from `#at` to `#end`: what was received, where it lies, or `#joined`. */
+  #bytes: Uint8Array = new Uint8Array();
   #at = 0;
   #end = 0;
+  /** What was received behind the frame in `#joined`. */
+  #next: Uint8Array | undefined;
+  /** A frame that came in pieces; one for all, as memory that is new each time is slow to touch. */
+  #joined = new Uint8Array(FIRST_ROOM);
   /** Bytes received so far. */
   received = 0;
 
@@ -23,52 +29,79 @@ export class FrameReader {
    * @throws {ProtocolError} If its length is impossible.
    */
   take(): Uint8Array | undefined {
-    const have = this.#end - this.#at;
-    if (have < 4) return undefined;
-    const length = this.#length();
-    if (have < 4 + length) return undefined;
-    const from = this.#at + 4;
+    if (this.#at === this.#end && this.#next) this.#takeFrom(this.#next);
+    const length = lengthOf(this.#bytes, this.#at, this.#end);
+    if (length === undefined || this.#end - this.#at < HEAD_BYTES + length) return undefined;
+    const from = this.#at + HEAD_BYTES;
     this.#at = from + length;
-    return this.#buffer.subarray(from, this.#at);
+    return this.#bytes.subarray(from, this.#at);
   }
 
   /**
-   * Waits for more bytes, for a whole frame where one has begun.
-   * @returns Whether there were any; false is the end.
+   * Waits until there is a frame.
+   * @returns Whether there is one; false is the end.
    * @throws {DisconnectedError} If the connection broke, or ended within a frame.
+   * @throws {ProtocolError} If a frame's length is impossible.
    */
   async fill(): Promise<boolean> {
-    this.#buffer.copyWithin(0, this.#at, this.#end);
-    this.#end -= this.#at;
-    this.#at = 0;
-    const want = this.#end < 4 ? this.#end + 1 : 4 + this.#length();
-    while (this.#end < want) {
+    let have = 0;
+    const join = (bytes: Uint8Array, most: number): Uint8Array => {
+      const part = bytes.subarray(0, Math.max(0, most - have));
+      this.#room(have + part.length);
+      this.#joined.set(part, have);
+      have += part.length;
+      return bytes.subarray(part.length);
+    };
+    join(this.#bytes.subarray(this.#at, this.#end), Infinity);
+    for (;;) {
       const bytes = await this.link.receive();
       if (!bytes) {
-        if (this.#end > 0) throw new DisconnectedError("The connection ended in the middle of a message");
+        if (have > 0) throw new DisconnectedError("The connection ended in the middle of a message");
         return false;
       }
       this.received += bytes.length;
-      this.#room(bytes.length);
-      this.#buffer.set(bytes, this.#end);
-      this.#end += bytes.length;
+      if (have === 0 && isWhole(bytes)) {
+        this.#takeFrom(bytes);
+        return true;
+      }
+      // No more of it is copied than the frame that has begun.
+      const behindHead = join(bytes, HEAD_BYTES);
+      const length = lengthOf(this.#joined, 0, have);
+      if (length === undefined) continue;
+      const behind = join(behindHead, HEAD_BYTES + length);
+      if (have < HEAD_BYTES + length) continue;
+      this.#takeFrom(this.#joined.subarray(0, have), behind);
+      return true;
     }
-    return true;
   }
 
-  #room(more: number): void {
-    if (this.#end + more <= this.#buffer.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.#buffer.length, this.#end + more));
-    larger.set(this.#buffer.subarray(0, this.#end));
-    this.#buffer = larger;
+  #takeFrom(bytes: Uint8Array, next?: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#at = 0;
+    this.#end = bytes.length;
+    this.#next = next;
   }
 
-  #length(): number {
-    const b = this.#buffer, i = this.#at;
-    const length = b[i]! * 2 ** 24 + (b[i + 1]! << 16) + (b[i + 2]! << 8) + b[i + 3]!;
-    if (length === 0 || length > MAX_MESSAGE_BYTES) {
-      throw new ProtocolError(`A message of ${length} bytes is not possible`);
-    }
-    return length;
+  #room(length: number): void {
+    if (length <= this.#joined.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#joined.length, length));
+    larger.set(this.#joined);
+    this.#joined = larger;
   }
+}
+
+/** Whether there is a whole frame at the beginning. */
+function isWhole(bytes: Uint8Array): boolean {
+  const length = lengthOf(bytes, 0, bytes.length);
+  return length !== undefined && bytes.length >= HEAD_BYTES + length;
+}
+
+/** The length of the frame that begins at `at`, or undefined where that is not here yet. */
+function lengthOf(b: Uint8Array, at: number, end: number): number | undefined {
+  if (end - at < HEAD_BYTES) return undefined;
+  const length = b[at]! * 2 ** 24 + (b[at + 1]! << 16) + (b[at + 2]! << 8) + b[at + 3]!;
+  if (length === 0 || length > MAX_MESSAGE_BYTES) {
+    throw new ProtocolError(`A message of ${length} bytes is not possible`);
+  }
+  return length;
 }
