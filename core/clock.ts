@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers";
 
 /** Where time comes from. */
 export interface Clock {
-  /** Milliseconds since some moment, for durations: it never goes back, and stands still while the machine sleeps. */
+  /** Whole milliseconds since some moment, for durations: it never goes back, and stands still while the machine sleeps. */
   now(): number;
   /** Milliseconds since the epoch as the machine has it, for what others are told and times of files: it may jump, either way. */
   date(): number;
@@ -14,7 +14,7 @@ export interface Clock {
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => Math.round(performance.now()),
   date: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {

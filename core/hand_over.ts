@@ -17,16 +17,22 @@ interface Under {
 /** Whether the runtime has read from a socket that was given away: then none is any more. */
 let isMisread = false;
 
+/** Whether `socket` can be given away, as long as nobody reads from it here. */
+export function canHandOver(socket: Socket): boolean {
+  const under = underOf(socket);
+  if (isMisread || socket instanceof TLSSocket || !under?.fdForIpc || !under.readStop) return false;
+  return ownCalls() !== undefined;
+}
+
 /** Gives `socket` away, of which nothing is waiting to be read. It is to be destroyed here too in the end. */
 export function handOver(socket: Socket): Handover | undefined {
-  const under = (socket as unknown as { readonly _handle?: Under })._handle;
-  if (isMisread || !ownCalls() || socket instanceof TLSSocket || socket.readableLength > 0) return undefined;
-  if (!under?.fdForIpc || !under.readStop) return undefined;
-  const handle = under.fdForIpc();
+  const under = underOf(socket);
+  if (!canHandOver(socket) || socket.readableLength > 0) return undefined;
+  const handle = under!.fdForIpc!();
   if (handle < 0) return undefined;
-  under.readStop();
+  under!.readStop!();
   // Whatever a stream does to have something ready: it is for somebody else now.
-  under.readStart = () => 0;
+  under!.readStart = () => 0;
   const { bytesRead } = socket;
   const closed = new Promise<void>((resolve) =>
     socket.on("close", () => {
@@ -35,4 +41,8 @@ export function handOver(socket: Socket): Handover | undefined {
     })
   );
   return { handle, closed };
+}
+
+function underOf(socket: Socket): Under | undefined {
+  return (socket as unknown as { readonly _handle?: Under })._handle;
 }

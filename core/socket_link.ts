@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { DisconnectedError } from "./errors.ts";
 import { Inbox, type Link, Window } from "./link.ts";
-import { handOver } from "./hand_over.ts";
+import { canHandOver, handOver } from "./hand_over.ts";
 import { BUFFER_BYTES, LINK_WINDOW_BYTES } from "./limits.ts";
 
 /** Takes the socket over; `head` is what arrived behind the handshake already. */
@@ -27,8 +27,6 @@ export function socketLink(socket: Socket, head: Uint8Array): Link {
   socket.on("error", (error: Error) => end(new DisconnectedError(error.message, { cause: error })));
   socket.on("close", () => end(undefined));
   socket.on("end", () => end(undefined));
-  // Until it is known which thread reads it, nobody does.
-  socket.pause();
   let begun = false;
   const begin = () => {
     if (begun) return;
@@ -37,6 +35,9 @@ export function socketLink(socket: Socket, head: Uint8Array): Link {
     socket.on("data", (bytes: Uint8Array) => receive(owned(bytes)));
     socket.resume();
   };
+  // Until it is known which thread reads it, nobody does.
+  if (canHandOver(socket)) socket.pause();
+  else begin();
   return {
     handOver: () => begun || head.length > 0 || inbox.ended ? undefined : handOver(socket),
     send: (bytes) => {
