@@ -32,8 +32,8 @@ export class Pace {
     return this.#rate;
   }
 
-  /** Notes that `bytes` are sent; `sending` resolves when there is room for more. */
-  async note(bytes: number, sending: Promise<void>): Promise<void> {
+  /** Notes that `bytes` are sent; `sending` resolves when there is room for more, undefined if there is. */
+  async note(bytes: number, sending: Promise<void> | undefined): Promise<void> {
     const started = this.#clock.now();
     if (started - this.#last > IDLE_MS) this.#begin(undefined);
     await sending;

@@ -161,9 +161,11 @@ export class Remote implements Outlet {
   async flush(): Promise<void> {
     if (this.#error) throw this.#error;
     if (this.#out.length === 0) return;
-    const bytes = this.#packed(this.#out.take());
+    const frames = this.#out.take(), bytes = this.#packed(frames);
     this.sent += bytes.length;
-    await this.#pace.note(bytes.length, this.#link.send(bytes));
+    const sending = this.#link.send(bytes);
+    if (!sending) this.#out.giveBack(frames);
+    await this.#pace.note(bytes.length, sending);
     // A server that is busy gains nothing by having more to do.
     this.#level = this.#packs && this.#isHungry ? levelFor(this.#pace.rate) : undefined;
   }

@@ -9,6 +9,7 @@ import { MAX_TEXT_BYTES } from "./limits.ts";
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   length = 0;
 
   constructor(capacity = 1024) {
@@ -22,11 +23,17 @@ export class Writer {
     const whole = this.length > this.#bytes.length / 2;
     const taken = whole ? this.#bytes.subarray(0, this.length) : this.#bytes.slice(0, this.length);
     if (whole) {
-      this.#bytes = new Uint8Array(this.#bytes.length);
+      this.#bytes = this.#spare ?? new Uint8Array(this.#bytes.length);
+      this.#spare = undefined;
       this.#view = new DataView(this.#bytes.buffer);
     }
     this.length = 0;
     return taken;
+  }
+
+  /** What was taken is not needed any more: memory that is new each time is slow to touch. */
+  giveBack(taken: Uint8Array<ArrayBuffer>): void {
+    if (taken.buffer.byteLength === this.#bytes.length) this.#spare = new Uint8Array(taken.buffer);
   }
 
   /** A view of the bytes so far. */

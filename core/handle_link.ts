@@ -47,12 +47,12 @@ class HandleLink implements Link {
     this.#onClosed = onClosed;
   }
 
-  send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  send(bytes: Uint8Array<ArrayBuffer>): Promise<void> | undefined {
     if (this.#ended) return Promise.reject(new DisconnectedError("The connection is closed"));
     this.#queue.push(bytes);
     const room = this.#window.add(bytes.length);
-    this.#pump();
-    return room;
+    const isGone = this.#pump();
+    return isGone ? undefined : room;
   }
 
   async receive(): Promise<Uint8Array | undefined> {
@@ -77,21 +77,23 @@ class HandleLink implements Link {
     if (this.#queue.length === 0) this.#shutDown();
   }
 
-  /** Gives the kernel what it has room for. */
-  #pump(): void {
+  /** Gives the kernel what it has room for. @returns Whether that was all. */
+  #pump(): boolean {
     for (let bytes = this.#queue[0]; bytes && !this.#shut; bytes = this.#queue[0]) {
       const sent = this.#libc.call.send(this.#handle, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent < 0) {
         const errno = this.#libc.errno();
         if (errno === E.EINTR) continue;
-        if (errno === E.EAGAIN) return void this.#drain();
-        return this.#fail(broken(errno, "send"));
+        if (errno === E.EAGAIN) this.#drain();
+        else this.#fail(broken(errno, "send"));
+        return false;
       }
       if (sent === bytes.length) this.#queue.shift();
       else this.#queue[0] = bytes.subarray(sent);
       this.#window.release(sent);
     }
     if (this.#ended) this.#shutDown();
+    return true;
   }
 
   async #drain(): Promise<void> {

@@ -7,10 +7,11 @@ import { LINK_WINDOW_BYTES } from "./limits.ts";
 /** One end of a connection. */
 export interface Link {
   /**
-   * Sends bytes; the buffer belongs to the link from now on. Resolves when there is room for more.
+   * Sends bytes; the buffer belongs to the link from now on. Resolves when there is room for more. Returns undefined where they have
+   * gone already: the buffer is the sender's again.
    * @throws {DisconnectedError} When the connection is gone.
    */
-  send(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  send(bytes: Uint8Array<ArrayBuffer>): Promise<void> | undefined;
   /**
    * The next bytes, valid until the next call, or undefined once the other end has closed.
    * @throws {DisconnectedError} When it broke.

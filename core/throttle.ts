@@ -29,7 +29,7 @@ export function throttled(link: Link, rate: number, clock: Clock): Link {
       if (early > 0) await clock.sleep(Math.ceil(early), closed.signal);
       due += part.length * 1000 / rate;
       const sending = link.send(part);
-      sending.catch(() => {});
+      sending?.catch(() => {});
       // What was sent before the end still arrives: it goes out at once.
       await Promise.race([sending, ended]);
       window.release(Math.min(portion, bytes.length - at));

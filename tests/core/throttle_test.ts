@@ -61,6 +61,6 @@ Deno.test("a throttled link that is closed keeps nobody waiting", async () => {
   const sending = link.send(new Uint8Array(1000));
   await clock.idle();
   link.close();
-  await assertRejects(() => sending, DisconnectedError);
-  await assertRejects(() => link.send(new Uint8Array(1)), DisconnectedError);
+  await assertRejects(async () => await sending, DisconnectedError);
+  await assertRejects(async () => await link.send(new Uint8Array(1)), DisconnectedError);
 });
