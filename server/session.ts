@@ -6,7 +6,7 @@ import { Writer } from "../core/codec.ts";
 import { isDamaged } from "../core/database.ts";
 import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
-import { SOURCE_ID, SOURCE_NAME } from "../core/facts.ts";
+import { SOURCE_CLIENT, SOURCE_ID, SOURCE_NAME } from "../core/facts.ts";
 import { NO_ID } from "../core/fs.ts";
 import {
   ANSWER_BYTES,
@@ -239,8 +239,7 @@ class Session {
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
       case "adopt":
-        mirror.index.setFact(SOURCE_ID, hello.sourceId);
-        return mirror.index.setFact(SOURCE_NAME, hello.source);
+        return this.#adopt(hello);
       case "held": {
         const { type, ...held } = message;
         return emit({ event: type, ...held, source: hello.source });
@@ -293,6 +292,16 @@ class Session {
         return this.#add({ op: type, ...rest } as IndexedStep);
       }
     }
+  }
+
+  /** Whose the mirror is: who may not do everything does not take it away from another, whose deletions would be held then. */
+  #adopt({ sourceId, source }: ClientMessage & { type: "hello" }): void {
+    const { mirror: { index }, grant } = this.#deps;
+    const isAnothers = (index.fact(SOURCE_ID) ?? sourceId) !== sourceId && index.fact(SOURCE_CLIENT) !== grant?.name;
+    if (grant && grant.access !== "full" && isAnothers) return;
+    index.setFact(SOURCE_CLIENT, grant?.name ?? "");
+    index.setFact(SOURCE_ID, sourceId);
+    index.setFact(SOURCE_NAME, source);
   }
 
   async #unpack(packed: Uint8Array, size: number, hello: ClientMessage & { type: "hello" }): Promise<void> {
