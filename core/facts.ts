@@ -12,6 +12,9 @@ export const HELD = "held";
 /** On the server: the id and the name of the source that the mirror was last in step with. */
 export const SOURCE_ID = "source id", SOURCE_NAME = "source name";
 
+/** On the server: the name of the client (core/grant.ts) as which that source came; "" where no token was asked for. */
+export const SOURCE_CLIENT = "source client";
+
 /** What the source calls its user with this number. */
 export function userFact(uid: number): string {
   return `user ${uid}`;

@@ -6,7 +6,7 @@ import { Writer } from "../core/codec.ts";
 import { isDamaged } from "../core/database.ts";
 import { DisconnectedError, isOfDatabase, isOfSystem, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import { type Emit, tellChanges } from "../core/events.ts";
-import { SOURCE_ID, SOURCE_NAME, SOURCE_ROOT } from "../core/facts.ts";
+import { SOURCE_CLIENT, SOURCE_ID, SOURCE_NAME, SOURCE_ROOT } from "../core/facts.ts";
 import { NO_ID } from "../core/fs.ts";
 import {
   ANSWER_BYTES,
@@ -235,12 +235,9 @@ class Session {
       case "prove":
         return this.#answer({ type: "proof", root: mirror.index.rootHash() });
       case "adopt":
-        mirror.index.setFact(SOURCE_ID, hello.sourceId);
-        return mirror.index.setFact(SOURCE_NAME, hello.source);
+        return this.#adopt(hello);
       case "rooted":
-        mirror.index.setFact(SOURCE_ROOT, message.root);
-        // A power cut must not make the mirror forget what its source is.
-        return mirror.index.checkpoint();
+        return this.#root(hello, message.root);
       case "held": {
         const { type, ...held } = message;
         return emit({ event: type, ...held, source: hello.source });
@@ -293,6 +290,31 @@ class Session {
         return this.#add({ op: type, ...rest } as IndexedStep);
       }
     }
+  }
+
+  /** Whether the mirror is this source's, or may become it: who may not do everything does not take it away from another. */
+  #mayOwn({ sourceId }: ClientMessage & { type: "hello" }): boolean {
+    const { mirror: { index }, grant } = this.#deps;
+    if (!grant || grant.access === "full") return true;
+    return (index.fact(SOURCE_ID) ?? sourceId) === sourceId || index.fact(SOURCE_CLIENT) === grant.name;
+  }
+
+  /** Whose the mirror is: another's deletions are held. */
+  #adopt(hello: ClientMessage & { type: "hello" }): void {
+    if (!this.#mayOwn(hello)) return;
+    const { mirror: { index }, grant } = this.#deps;
+    index.setFact(SOURCE_CLIENT, grant?.name ?? "");
+    index.setFact(SOURCE_ID, hello.sourceId);
+    index.setFact(SOURCE_NAME, hello.source);
+  }
+
+  /** Which root the mirror's content comes from. */
+  #root(hello: ClientMessage & { type: "hello" }, root: string): void {
+    if (!this.#mayOwn(hello)) return;
+    const { index } = this.#deps.mirror;
+    index.setFact(SOURCE_ROOT, root);
+    // A power cut must not make the mirror forget what its source is.
+    index.checkpoint();
   }
 
   async #unpack(packed: Uint8Array, size: number, hello: ClientMessage & { type: "hello" }): Promise<void> {

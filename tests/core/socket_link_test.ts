@@ -31,7 +31,7 @@ Deno.test("what nobody takes is not read from the socket beyond a window, howeve
   for (const size of [1, 1000, 1 << 20]) {
     const socket = new FakeSocket();
     const link = socketLink(socket as unknown as Socket, new Uint8Array());
-    // Reading begins with the first that is asked for.
+    // One is waited for.
     const first = link.receive();
     socket.emit("data", new Uint8Array(size));
     await first;

@@ -246,6 +246,13 @@ export const ACCESS: readonly Defence[] = [
     "server/rules",
   ),
   defence(
+    "a client that may only add takes the mirror over",
+    "server/session.ts",
+    'if (!grant || grant.access === "full") return true;',
+    "return true;",
+    "server/rules",
+  ),
+  defence(
     "a quota is not kept to",
     "server/rules.ts",
     "this.#bytes + this.#staged + more > quotaBytes && more > 0",

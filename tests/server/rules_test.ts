@@ -200,6 +200,42 @@ function hostileSteps(access: Access, seed: number): Message[] {
   return Array.from({ length: 5 + below(40) }, () => makers[below(makers.length)]!());
 }
 
+Deno.test("who may not do everything does not take a mirror away from the source that it is of", async () => {
+  for (const access of ["add-only", "no-delete", "full"] as const) {
+    using world = await scene(access);
+    await converse(world, [frameOf({ ...HELLO, sourceId: "other" }, { type: "adopt" })], true);
+    world.grant = undefined;
+    const before = world.clientEvents.length;
+    world.source.unlink(path("b"));
+    assertEquals(await world.once(), access === "full" ? 3 : 0, access);
+    const isHeld = world.clientEvents.slice(before).some(({ event }) => event === "held");
+    assertEquals(isHeld, access === "full", access);
+  }
+  // Nor does it say which root it is of.
+  for (const access of ["add-only", "full"] as const) {
+    using world = await scene(access);
+    const rooted = { type: "rooted", root: "another" } as const;
+    await converse(world, [frameOf({ ...HELLO, sourceId: "other" }, rooted)], true);
+    world.forgetClient();
+    world.source.unlink(path("b"));
+    const before = world.clientEvents.length;
+    world.grant = undefined;
+    assertEquals(await world.once(), access === "full" ? 3 : 0, access);
+    const isHeld = world.clientEvents.slice(before).some(({ event }) => event === "held");
+    assertEquals(isHeld, access === "full", access);
+  }
+  // A mirror that is nobody's yet is whose it is made from.
+  using world = new World();
+  world.grant = { name: "laptop", access: "add-only" };
+  world.source.writeFile(path("a"), "a");
+  assertEquals(await world.once(), 0);
+  // The same client may have lost its state, and be another source since.
+  await converse(world, [frameOf({ ...HELLO, sourceId: "other" }, { type: "adopt" })], true);
+  world.grant = undefined;
+  world.source.unlink(path("a"));
+  assertEquals(await world.once(), 3);
+});
+
 Deno.test("what a grant denies is not carried out by the server that starts after a crash either, wherever that was", async () => {
   const denied: [Access, Message[]][] = [
     ["no-delete", [{ type: "remove", path: path("a") }]],
