@@ -6,7 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import { ChangedWhileReadError, isOfPath, reasonOf, ReplacedError } from "../core/errors.ts";
 import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
-import { nameOf, type RelPath } from "../core/path.ts";
+import { nameOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Seen } from "../core/entry_rows.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import { type Recipe, sameAttributes, type Step } from "../core/types.ts";
@@ -20,6 +20,10 @@ import { type SendDeps, sendFile } from "./send_file.ts";
 /** A commit holds at most so many steps, and so many bytes of files unless a single one is larger. */
 const COMMIT_STEPS = 2000;
 const COMMIT_BYTES = 64 << 20;
+/** Its paths are no longer together (bytes): should all of them fail, the answer that names them fits into a message. */
+const COMMIT_PATH_BYTES = 512 << 10;
+/** UTF-8 has at most so many bytes for a UTF-16 code unit. */
+const MAX_BYTES_OF_A_UNIT = 3;
 /** Commits under way before the next is waited with. */
 const OPEN_COMMITS = 4;
 /** The thread is given back to others at least this often (ms). */
@@ -80,6 +84,7 @@ export class Push {
   /** Whether a step since the last commit gives entries other names. */
   #moved = false;
   #bytes = 0;
+  #pathBytes = 0;
   #changed = 0;
   #yielded: number;
   #told: number;
@@ -110,7 +115,8 @@ export class Push {
       if (planned.change) this.#changes.push(planned.change);
     }
     this.#done.entries++;
-    if (this.#steps >= COMMIT_STEPS || this.#bytes >= COMMIT_BYTES) await this.#commit();
+    const isFull = this.#steps >= COMMIT_STEPS || this.#bytes >= COMMIT_BYTES || this.#pathBytes >= COMMIT_PATH_BYTES;
+    if (isFull) await this.#commit();
     await this.#breathe();
   }
 
@@ -149,9 +155,15 @@ export class Push {
   }
 
   async #step(step: Step): Promise<void> {
-    this.#steps++;
+    this.#count("path" in step ? step.path : "to" in step ? step.to : ROOT);
     if (step.op !== "mkdir" && step.op !== "meta") this.#moved = true;
     await this.#deps.outlet.send(messageOf(step));
+  }
+
+  /** Counts a step, and the path that it would fail at. */
+  #count(path: RelPath): void {
+    this.#steps++;
+    this.#pathBytes += MAX_BYTES_OF_A_UNIT * path.length;
   }
 
   async #content(planned: PlannedContent): Promise<void> {
@@ -169,7 +181,7 @@ export class Push {
       const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(this.#deps.outlet));
       const seen = seenOf(stat, readAt);
       if (file.sent) {
-        this.#steps++;
+        this.#count(path);
         this.#bytes += file.entry.size;
         const id = index.put(parent, nameOf(path), file.entry, seen, file.recipe);
         index.separate(attributes.link, id);
@@ -220,7 +232,7 @@ export class Push {
     if (this.#steps === 0) return;
     const changes = this.#changes;
     this.#changes = [];
-    this.#steps = this.#bytes = 0;
+    this.#steps = this.#bytes = this.#pathBytes = 0;
     this.#moved = false;
     this.#uncommitted.clear();
     const acknowledged = outlet.commit().then((problems) => {

@@ -6,7 +6,10 @@ import type { FileSystem } from "../../core/fs.ts";
 import { parsePath } from "../../core/path.ts";
 import { PROTOCOL } from "../../core/wire.ts";
 import { readServerMessage } from "../../core/wire_reader.ts";
+import { STAGE_DIR } from "../../server/places.ts";
+import { watchedFs } from "../support/fault_fs.ts";
 import { converse, frameOf, HELLO } from "../support/messages.ts";
+import { type MemoryFs, systemError } from "../support/memory_fs.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 const FILE = parsePath("file");
@@ -329,4 +332,21 @@ Deno.test("a second client is refused by the name of the first, and served when 
   await world.clock.idle();
   assertEquals(readServerMessage((await link.receive())!.subarray(4)).type, "welcome");
   link.close();
+});
+
+Deno.test("however long the paths are at which a mirror fails, its answer fits into a message", async () => {
+  const full = (fs: MemoryFs) =>
+    watchedFs(fs as FileSystem, (call, [at]) => {
+      if (call === "createFile" && `${at}`.startsWith(STAGE_DIR)) throw systemError("EIO", "open", `${at}`);
+    });
+  using world = new World({ wrapMirror: full });
+  const deep = Array(9).fill("d".repeat(200));
+  for (let depth = 1; depth <= deep.length; depth++) {
+    world.source.mkdir(parsePath(deep.slice(0, depth).join("/")), 0o755);
+  }
+  const files = Array.from({ length: 1500 }, (_, i) => `${deep.join("/")}/${i}`);
+  for (const file of files) world.source.writeFile(parsePath(file), file);
+  assertEquals(await world.once(), 3);
+  const problems = world.clientEvents.filter(({ event }) => event === "problem");
+  assertEquals(problems.length, files.length);
 });
