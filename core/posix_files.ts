@@ -1,7 +1,7 @@
 // Files that the POSIX layer has open.
 
 import { type Meta, type ReadableFile, SETGID, SETUID, type Stat, type WritableFile } from "./fs.ts";
-import { E } from "./libc.ts";
+import { C, E } from "./libc.ts";
 import type { PosixDirs } from "./posix_dirs.ts";
 
 /** An open file. */
@@ -62,6 +62,14 @@ export class PosixReadable extends OpenFile implements ReadableFile {
       done += count;
     }
     return done;
+  }
+
+  dataFrom(offset: number): number {
+    const { fd, dirs: { libc } } = this;
+    const found = Number(libc.call.lseek(fd, offset, C.SEEK_DATA));
+    if (found >= 0) return found;
+    // ENXIO: there is none. What else there may be, a file system that tells no holes has none.
+    return libc.errno() === E.ENXIO ? Math.max(offset, this.stat().size) : offset;
   }
 }
 

@@ -7,7 +7,7 @@ import type { FileSystem, WritableFile } from "../core/fs.ts";
 import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
-import { contentOf, digestOf } from "../core/recipe.ts";
+import { contentOf, digestOf, digestOfZeros } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
@@ -158,6 +158,11 @@ export class Stage {
       for (let i = index, to; i < index + count; i = to) {
         // As many at a time as the buffer holds.
         let size = lengths[to = i]!;
+        if (isLongestZeros(now, digests[i]!, size)) {
+          this.#zeros(now, size, digests[i]!);
+          to++;
+          continue;
+        }
         while (++to < index + count && size + lengths[to]! <= MAX_CHUNK_BYTES) size += lengths[to]!;
         const bytes = this.#holdings.read(path, starts[i]!, size);
         for (let j = i, at = 0; j < to; at += lengths[j++]!) {
@@ -172,6 +177,7 @@ export class Stage {
   /** The next chunk is one that this file or another of the mirror has already. */
   known(digest: Digest, length: number): void {
     this.#add((now) => {
+      if (isLongestZeros(now, digest, length)) return this.#zeros(now, length, digest);
       const own = now.own.get(digest);
       const place = own === undefined ? this.#holdings.find(digest) : { path: now.at, start: own };
       if (!place) throw new ProblemError("a part of it is not in the mirror any more; it is sent again");
@@ -297,6 +303,13 @@ export class Stage {
     this.#write(now, bytes, at);
   }
 
+  /** The next chunk is zeros: nobody has to be asked for them. */
+  #zeros(now: Assembly, length: number, digest: Digest): void {
+    this.#note(now, digest, length);
+    if (now.begin.sparse) now.file.skip(length);
+    else this.#write(now, new Uint8Array(length), now.size - length);
+  }
+
   #write({ file, begin }: Assembly, bytes: Uint8Array, offset: number): void {
     writeParts(bytes, offset, begin.sparse, {
       write: (part) => this.#withRoom(part.length, () => file.write(part)),
@@ -345,6 +358,11 @@ export class Stage {
     }
     this.#now = undefined;
   }
+}
+
+/** Whether a chunk is one of those that a large hole consists of. */
+function isLongestZeros({ begin }: Assembly, digest: Digest, length: number): boolean {
+  return length === 4 * begin.average && digest === digestOfZeros(length);
 }
 
 function gone(): never {
