@@ -59,7 +59,7 @@ export interface CycleResult extends PushResult {
 
 /** Observations planned and sent together: few at first, so that the link has something to do, then more. */
 const FIRST_ROUND = 1024;
-const LARGEST_ROUND = 65536;
+const LARGEST_ROUND = 8192;
 
 /**
  * Brings the mirror level with what is dirty: on return it has acknowledged everything that differed, except the paths in the

@@ -56,6 +56,7 @@ export class RememberedTree implements FileTree {
     return {
       stat: () => this.#remembered(this.#index.find(path), file.stat()),
       readAt: (offset, into) => file.readAt(offset, into),
+      dataFrom: (offset) => file.dataFrom(offset),
       [Symbol.dispose]: () => file[Symbol.dispose](),
     };
   }

@@ -2,9 +2,9 @@
 // while it is read counts: stat, read, stat.
 
 import { ChangedWhileReadError, ReplacedError } from "../core/errors.ts";
-import { averageFor, isOneChunk, type ReadAt } from "../core/chunker.ts";
-import type { FileTree, ReadableFile, Stat } from "../core/fs.ts";
-import { contentOf, digestOf } from "../core/recipe.ts";
+import { averageFor, type CutOptions, isOneChunk, type ReadAt } from "../core/chunker.ts";
+import { type FileTree, holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
+import { contentOf, digestOfChunk } from "../core/recipe.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import { type FileToSend, isSparse, Transfer, type TransferDeps } from "./transfer.ts";
 
@@ -53,7 +53,7 @@ export async function sendFile(wanted: FileToSend, base: Base | undefined, deps:
   checkStill(file, stat);
   if (base && !base.recipe && base.entry.size === stat.size) {
     // The mirror may have it already; which chunks it has is not known, so this is found out before anything is sent.
-    const recipe = cutFile((offset, into) => file.readAt(offset, into), stat.size, average, deps);
+    const recipe = cutFile((offset, into) => file.readAt(offset, into), stat.size, average, deps, holesOf(file, stat));
     if (contentOf(recipe) === base.entry.content) {
       checkStill(file, stat, recipe);
       return { entry: entryOf(wanted, recipe), recipe, sent: false };
@@ -109,14 +109,20 @@ function entryOf({ stat, attributes }: FileToSend, recipe: Recipe): FileEntry {
   return { kind: "file", ...attributes, size: stat.size, average: recipe.average, content: contentOf(recipe) };
 }
 
-function cutFile(readAt: ReadAt, size: number, average: number, { cutter, signal, progress }: TransferDeps): Recipe {
+function cutFile(
+  readAt: ReadAt,
+  size: number,
+  average: number,
+  { cutter, signal, progress }: TransferDeps,
+  dataFrom?: CutOptions["dataFrom"],
+): Recipe {
   const lengths: number[] = [];
   const digests: Digest[] = [];
-  cutter.start(readAt, { size, average });
+  cutter.start(readAt, { size, average, dataFrom });
   for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
     signal.throwIfAborted();
     lengths.push(chunk.bytes.length);
-    digests.push(digestOf(chunk.bytes));
+    digests.push(digestOfChunk(chunk));
     progress(chunk.bytes.length);
   }
   return { average, lengths, digests };

@@ -2,12 +2,12 @@
 // from a file that it holds (`keep`), from anywhere in it (`known`, after asking), from an old chunk that it resembles
 // (`patch`), or from the wire (`literal`). Questions go out while reading goes on.
 
-import type { Cutter, ReadAt } from "../core/chunker.ts";
-import type { ReadableFile, Stat } from "../core/fs.ts";
+import type { CutOptions, Cutter, ReadAt } from "../core/chunker.ts";
+import { holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { patchOf, placesOf, sketch } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
-import { digestOf } from "../core/recipe.ts";
+import { digestOfChunk } from "../core/recipe.ts";
 import { type Piece, recut } from "../core/recut.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Attributes, Digest, Recipe } from "../core/types.ts";
@@ -130,7 +130,7 @@ export class Transfer {
     const { size } = this.file.stat;
     const early = this.#held.base !== undefined && size >= EARLY_FROM_BYTES && size <= EARLY_TO_BYTES;
     if (early) await this.#begin();
-    for (const piece of this.#pieces((offset, into) => file.readAt(offset, into))) {
+    for (const piece of this.#pieces((offset, into) => file.readAt(offset, into), holesOf(file, this.file.stat))) {
       signal.throwIfAborted();
       this.#lengths.push(piece.length);
       this.#digests.push(piece.digest);
@@ -158,15 +158,15 @@ export class Transfer {
     if (this.#begun) await this.deps.remote.send({ type: "fileAbort" });
   }
 
-  *#pieces(readAt: ReadAt): Generator<Piece, void> {
+  *#pieces(readAt: ReadAt, dataFrom: CutOptions["dataFrom"]): Generator<Piece, void> {
     const { cutter } = this.deps;
     const { size } = this.file.stat;
     const { base } = this.#held;
-    if (base) return yield* recut(cutter, readAt, size, base.recipe);
-    cutter.start(readAt, { size, average: this.average });
+    if (base) return yield* recut(cutter, readAt, { size, old: base.recipe, dataFrom });
+    cutter.start(readAt, { size, average: this.average, dataFrom });
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
       const { bytes } = chunk;
-      yield { length: bytes.length, digest: digestOf(bytes), old: undefined, bytes };
+      yield { length: bytes.length, digest: digestOfChunk(chunk), old: undefined, bytes };
     }
   }
 

@@ -76,6 +76,11 @@ export interface CutOptions {
    * @default {0}
    */
   readonly from?: number;
+  /**
+   * Where bytes are again that may be other than zero, from an offset on; the file's size where nothing else comes. What lies before
+   * is not read where that makes no difference. @default Everything may be.
+   */
+  readonly dataFrom?: ((offset: number) => number) | undefined;
 }
 
 /** A chunk of a file. */
@@ -84,6 +89,8 @@ export interface Chunk {
   readonly offset: number;
   /** The content, `1..4 * average` bytes: a view that the next call of the cutter overwrites. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** It lies in a hole: zeros that were not read. */
+  readonly isHole: boolean;
 }
 
 interface Sieve {
@@ -153,13 +160,18 @@ export class Cutter implements Disposable {
   #ended = true;
   #cuts: number[] = [];
   #nextCut = 0;
+  #average = 0;
+  #dataFrom: CutOptions["dataFrom"];
+  /** Chunks of a hole to be given out. */
+  #holes = 0;
+  #zeros: Uint8Array<ArrayBuffer> | undefined;
 
   /**
    * Begins with a file, whatever became of the one before.
    *
    * @throws {RangeError} If an option is out of its range.
    */
-  start(readAt: ReadAt, { size, average, from = 0 }: CutOptions): void {
+  start(readAt: ReadAt, { size, average, from = 0, dataFrom }: CutOptions): void {
     if (!Number.isInteger(Math.log2(average)) || average < FINEST_AVERAGE || average > MAX_AVERAGE) {
       throw new RangeError(
         `Cannot cut with the average ${average}: it is not a power of two in ${FINEST_AVERAGE}..${MAX_AVERAGE}`,
@@ -171,6 +183,9 @@ export class Cutter implements Disposable {
     }
     const reach = average / 2, longest = 4 * average;
     this.#readAt = readAt;
+    this.#dataFrom = dataFrom;
+    this.#average = average;
+    this.#holes = 0;
     this.#size = size;
     this.#layOut(reach, longest);
     this.#mark = this.#fill = this.#block;
@@ -195,16 +210,17 @@ export class Cutter implements Disposable {
    */
   next(): Chunk | undefined {
     for (;;) {
+      if (this.#holes > 0) return this.#hole();
       const cut = this.#cuts[this.#nextCut] ?? (this.#ended ? this.#offset : this.#cut);
       if (cut > this.#cut) {
         const offset = this.#cut;
         const at = this.#fill - (this.#offset - offset);
         this.#cut = cut;
         this.#nextCut++;
-        return { offset, bytes: this.#memory.subarray(at, at + cut - offset) };
+        return { offset, bytes: this.#memory.subarray(at, at + cut - offset), isHole: false };
       }
       if (this.#ended) return undefined;
-      this.#advance();
+      if (!this.#comesHole()) this.#advance();
     }
   }
 
@@ -216,6 +232,37 @@ export class Cutter implements Disposable {
 
   get #sieve(): Sieve {
     return this.#made ??= newSieve();
+  }
+
+  /**
+   * Whether chunks of a hole come next. Zeros have no keys, so where all keys are known that a cut may depend on, every chunk
+   * that ends in a hole is as long as can be.
+   */
+  #comesHole(): boolean {
+    const cut = this.#cut, longest = 4 * this.#average;
+    // Of less it is not worth to begin anew behind it.
+    if (!this.#dataFrom || this.#size - cut < 4 * longest) return false;
+    const data = Math.min(this.#size, this.#dataFrom(Math.max(0, cut - WINDOW)));
+    const count = Math.floor((data - cut) / longest);
+    if (count < 4) return false;
+    this.#holes = count;
+    if (this.#zeros?.length !== longest) this.#zeros = new Uint8Array(longest);
+    return true;
+  }
+
+  #hole(): Chunk {
+    const chunk = { offset: this.#cut, bytes: this.#zeros!, isHole: true };
+    this.#cut += chunk.bytes.length;
+    this.#holes--;
+    if (this.#holes === 0) {
+      this.start(this.#readAt, {
+        size: this.#size,
+        average: this.#average,
+        from: this.#cut,
+        dataFrom: this.#dataFrom,
+      });
+    }
+    return chunk;
   }
 
   /** Moves what is not cut yet, and the context of the sieve, in front of the block; reads and sieves the next block. */

@@ -13,7 +13,7 @@ export function openDatabase(file: string): DatabaseSync {
   const version = () => Number((db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
   try {
     // The index is a cache, but one that is to survive a crash of the process: WAL, no fsync for each transaction.
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096");
     if (version() !== SCHEMA && version() !== 0) throw new Error("another schema");
     db.prepare("SELECT count(*) FROM sqlite_master").get();
   } catch {
@@ -22,7 +22,7 @@ export function openDatabase(file: string): DatabaseSync {
     removeDatabase(file);
     makePrivateFile(file);
     db = new DatabaseSync(file);
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096");
   }
   if (version() === 0) {
     db.exec(`BEGIN; ${CREATE} PRAGMA user_version = ${SCHEMA};`);

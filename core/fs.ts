@@ -62,6 +62,11 @@ export interface ReadableFile extends Disposable {
   stat(): Stat;
   /** Reads at `offset` until `into` is full or the file ends; returns how many bytes. */
   readAt(offset: number, into: Uint8Array): number;
+  /**
+   * Where bytes are again that may be other than zero, from `offset` on: up to there is a hole, as far as the layer can tell. The
+   * file's size where nothing else comes.
+   */
+  dataFrom(offset: number): number;
 }
 
 /** Blocks of the file systems that can share them (bytes). */
@@ -174,6 +179,11 @@ export interface FileSystem extends FileTree {
   syncDir(dir: RelPath): void;
   /** Returns once all that was written below the root is on the disk, where `features.syncAll`; else does nothing. */
   syncAll(): void;
+}
+
+/** How the holes of a file are found, if it has any. */
+export function holesOf(file: ReadableFile, { allocated, size }: Stat): ((offset: number) => number) | undefined {
+  return allocated < size ? (offset) => file.dataFrom(offset) : undefined;
 }
 
 /** The number that all names of this entry have in common: its inode's, in the bits that a number can hold. */

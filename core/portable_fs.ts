@@ -315,6 +315,11 @@ class PortableReadable implements ReadableFile {
     return done;
   }
 
+  /** Nobody tells. */
+  dataFrom(offset: number): number {
+    return offset;
+  }
+
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
   }

@@ -63,6 +63,14 @@ export class PosixReadable extends OpenFile implements ReadableFile {
     }
     return done;
   }
+
+  dataFrom(offset: number): number {
+    const { fd, dirs: { libc } } = this;
+    const found = Number(libc.call.lseek(fd, offset, C.SEEK_DATA));
+    if (found >= 0) return found;
+    // ENXIO: there is none. What else there may be, a file system that tells no holes has none.
+    return libc.errno() === E.ENXIO ? Math.max(offset, this.stat().size) : offset;
+  }
 }
 
 const UNKNOWN = -1;

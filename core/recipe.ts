@@ -27,6 +27,24 @@ export function digestOf(bytes: Uint8Array): Digest {
   return hash("sha256", bytes, "hex");
 }
 
+/** Digests of zeros by their number: a sparse file has few, of chunks of one length. */
+const ofZeros = new Map<number, Digest>();
+const MOST_ZEROS = 64;
+
+/** The SHA-256 of so many zeros, which is remembered. */
+export function digestOfZeros(length: number): Digest {
+  let digest = ofZeros.get(length);
+  if (digest !== undefined) return digest;
+  if (ofZeros.size >= MOST_ZEROS) ofZeros.clear();
+  ofZeros.set(length, digest = digestOf(new Uint8Array(length)));
+  return digest;
+}
+
+/** The SHA-256 of a chunk. */
+export function digestOfChunk({ bytes, isHole }: { readonly bytes: Uint8Array; readonly isHole: boolean }): Digest {
+  return isHole ? digestOfZeros(bytes.length) : digestOf(bytes);
+}
+
 /**
  * A recipe as bytes: 1, and 33 to 35 for each chunk. The recipe MUST be one that `decodeRecipe` accepts.
  *

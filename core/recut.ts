@@ -7,8 +7,8 @@
 // fresh chunks behind the difference equal consecutive old ones over `reach` and a window, both versions have the same past as
 // far as any later cut can see, and the old cuts hold again.
 
-import type { Cutter, ReadAt } from "./chunker.ts";
-import { digestOf } from "./recipe.ts";
+import type { CutOptions, Cutter, ReadAt } from "./chunker.ts";
+import { digestOf, digestOfChunk, digestOfZeros } from "./recipe.ts";
 import type { Digest, Recipe } from "./types.ts";
 
 /** Read at a time where it is only hashed (bytes); the longest chunk fits in. */
@@ -29,6 +29,16 @@ export interface Piece {
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** What is to be cut again. */
+export interface RecutOptions {
+  /** Bytes of the file. */
+  readonly size: number;
+  /** What it was. */
+  readonly old: Recipe;
+  /** Tells holes, as `CutOptions` say. */
+  readonly dataFrom?: CutOptions["dataFrom"];
+}
+
 let memory: Uint8Array<ArrayBuffer> | undefined;
 
 /**
@@ -36,12 +46,18 @@ let memory: Uint8Array<ArrayBuffer> | undefined;
  *
  * A short read counts as the end of the file, as in `Cutter`: the caller MUST compare the sum of the lengths with `size`.
  */
-export function* recut(cutter: Cutter, readAt: ReadAt, size: number, old: Recipe): Generator<Piece, void> {
+export function* recut(
+  cutter: Cutter,
+  readAt: ReadAt,
+  { size, old, dataFrom }: RecutOptions,
+): Generator<Piece, void> {
   const { average, lengths, digests } = old;
   const reach = average / 2;
   const last = lengths.length - 1;
   const block = memory ??= new Uint8Array(new WebAssembly.Memory({ initial: BLOCK >> 16 }).buffer as ArrayBuffer);
   let blockAt = 0, blockLength = 0;
+  /** Where the data begin that come next. */
+  let dataAt = 0;
   let places: Map<Digest, number> | undefined;
   let chunks = 0, returns = 0;
   /** End of what was given out, and of what was found to be as it was. */
@@ -52,12 +68,17 @@ export function* recut(cutter: Cutter, readAt: ReadAt, size: number, old: Recipe
     while (next <= last) {
       const length = lengths[next]!;
       if (next === last ? at + length !== size : at + length >= size) break;
-      if (at + length > blockAt + blockLength) {
-        blockAt = at;
-        blockLength = readAt(at, block.subarray(0, Math.min(BLOCK, size - at)));
-        if (blockLength < length) break;
+      if (dataFrom && at >= dataAt) dataAt = dataFrom(at);
+      if (dataFrom && at + length <= dataAt) {
+        if (digestOfZeros(length) !== digests[next]) break;
+      } else {
+        if (at < blockAt || at + length > blockAt + blockLength) {
+          blockAt = at;
+          blockLength = readAt(at, block.subarray(0, Math.min(BLOCK, size - at)));
+          if (blockLength < length) break;
+        }
+        if (digestOf(block.subarray(at - blockAt, at - blockAt + length)) !== digests[next]) break;
       }
-      if (digestOf(block.subarray(at - blockAt, at - blockAt + length)) !== digests[next]) break;
       at += length;
       next++;
       // A cut this far behind is out of the reach of whatever comes.
@@ -68,13 +89,13 @@ export function* recut(cutter: Cutter, readAt: ReadAt, size: number, old: Recipe
     }
     if (given === size) return;
     places ??= new Map(digests.map((digest, i) => [digest, i]));
-    cutter.start(readAt, { size, average, from: given });
+    cutter.start(readAt, { size, average, from: given, dataFrom });
     const mayReturn = returns++ < FREE_RETURNS + chunks / CHUNKS_A_RETURN;
     const changed = at;
     let alike = 0, before = -2, found = false;
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
       const { offset, bytes } = chunk;
-      const digest = digestOf(bytes), length = bytes.length;
+      const digest = digestOfChunk(chunk), length = bytes.length;
       given = offset + length;
       chunks++;
       yield { length, digest, old: undefined, bytes };

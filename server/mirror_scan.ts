@@ -3,9 +3,9 @@
 
 import { averageFor, Cutter } from "../core/chunker.ts";
 import { isOfPath, ProblemError } from "../core/errors.ts";
-import { type FileSystem, linkOf, type Stat } from "../core/fs.ts";
+import { type FileSystem, holesOf, linkOf, type Stat } from "../core/fs.ts";
 import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
-import { contentOf, digestOf } from "../core/recipe.ts";
+import { contentOf, digestOf, digestOfChunk } from "../core/recipe.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
@@ -110,10 +110,14 @@ async function readRecipe(
   const lengths: number[] = [];
   const digests: string[] = [];
   using file = deps.fs.openFile(path);
-  cutter.start((offset, into) => file.readAt(offset, into), { size: stat.size, average });
+  cutter.start((offset, into) => file.readAt(offset, into), {
+    size: stat.size,
+    average,
+    dataFrom: holesOf(file, stat),
+  });
   for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
     lengths.push(chunk.bytes.length);
-    digests.push(digestOf(chunk.bytes));
+    digests.push(digestOfChunk(chunk));
     await deps.breathe();
   }
   const after = file.stat();

@@ -7,7 +7,7 @@ import type { FileSystem, WritableFile } from "../core/fs.ts";
 import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
-import { contentOf, digestOf } from "../core/recipe.ts";
+import { contentOf, digestOf, digestOfZeros } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
@@ -167,6 +167,12 @@ export class Stage {
       for (let i = index, to, at = 0; i < index + count; i = to) {
         // As many at a time as the buffer holds.
         let length = lengths[to = i]!;
+        if (!shared && isLongestZeros(now, digests[i]!, length)) {
+          this.#zeros(now, length, from + at);
+          at += length;
+          to++;
+          continue;
+        }
         while (++to < index + count && length + lengths[to]! <= MAX_CHUNK_BYTES) length += lengths[to]!;
         // What is checked is what will be there.
         const bytes = shared
@@ -184,6 +190,10 @@ export class Stage {
   /** The next chunk is one that this file or another of the mirror has already. */
   known(digest: Digest, length: number): void {
     this.#add((now) => {
+      if (isLongestZeros(now, digest, length)) {
+        this.#note(now, digest, length);
+        return this.#zeros(now, length, now.size - length);
+      }
       const own = now.own.get(digest);
       const place = own === undefined ? this.#holdings.find(digest) : { path: now.at, start: own };
       if (!place) throw new ProblemError("a part of it is not in the mirror any more; it is sent again");
@@ -309,6 +319,12 @@ export class Stage {
     this.#write(now, bytes, at);
   }
 
+  /** Appends a chunk of zeros, at `offset` of the file: nobody has to be asked for them. */
+  #zeros(now: Assembly, length: number, offset: number): void {
+    if (now.begin.sparse) now.file.skip(length);
+    else this.#write(now, new Uint8Array(length), offset);
+  }
+
   #write({ file, begin }: Assembly, bytes: Uint8Array, offset: number): void {
     writeParts(bytes, offset, begin.sparse, {
       write: (part) => this.#withRoom(part.length, () => file.write(part)),
@@ -357,6 +373,11 @@ export class Stage {
     }
     this.#now = undefined;
   }
+}
+
+/** Whether a chunk is one of those that a large hole consists of. */
+function isLongestZeros({ begin }: Assembly, digest: Digest, length: number): boolean {
+  return length === 4 * begin.average && digest === digestOfZeros(length);
 }
 
 function gone(): never {

@@ -62,7 +62,7 @@ try {
       cuts.push(speed(() => cut(readAt, average, false)));
       cutsAndHashes.push(speed(() => cut(readAt, average, true)));
       recuts.push(speed(() => {
-        for (const _ of recut(cutter, readAt, size, old));
+        for (const _ of recut(cutter, readAt, { size, old }));
       }));
     }
     const to = (values: number[]) => (median(values.map((value, i) => value / alone[i]!))).toFixed(2);

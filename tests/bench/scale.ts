@@ -6,7 +6,7 @@
 
 import { FROM_SOURCE, type Program, Running, startServer } from "../support/program.ts";
 import { TempDir } from "../support/temp_dir.ts";
-import { type Cost, costOf, Meter } from "./process_cost.ts";
+import { type Cost, costOf, Meter } from "../support/process_cost.ts";
 
 const IN_DIR = 100;
 const TOUCHED_SHARE = 0.01;

@@ -4,7 +4,11 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createServer } from "node:net";
 import { dial } from "../../client/dial.ts";
 import { RefusedError } from "../../core/errors.ts";
+import { loadLibc } from "../../core/libc.ts";
 import { MAX_HEAD_BYTES } from "../../core/limits.ts";
+
+// Loaded once for this thread, not by the first test that happens to want it.
+loadLibc();
 
 /** So much is said to somebody who takes it (bytes): more than the buffers between the two hold. */
 const MOST = 4000 * MAX_HEAD_BYTES;

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { CannotHoldError } from "../../core/errors.ts";
-import { type FileSystem, type Meta, removeTree } from "../../core/fs.ts";
+import { type FileSystem, holesOf, type Meta, removeTree } from "../../core/fs.ts";
 import { joinPath, parsePath, type RelPath, ROOT } from "../../core/path.ts";
 import { windowsPath } from "../../core/windows_path.ts";
 import { NO_LINKS } from "../support/links.ts";
@@ -211,6 +211,34 @@ function readTests(test: Register): void {
     const whole = new Uint8Array(8);
     assertEquals(file.readAt(1, whole.subarray(3, 5)), 2);
     assertEquals([...whole], [0, 0, 0, 98, 99, 0, 0, 0]);
+  });
+
+  test("openFile() skips nothing but zeros as a hole, and every hole in the end", (fs) => {
+    const block = 1 << 16, file = p("sparse");
+    {
+      using made = fs.createFile(file, 0o644);
+      made.skip(4 * block);
+      made.write(bytes("data"));
+      made.skip(4 * block);
+      made.setMeta(LONG_AGO);
+    }
+    const size = 8 * block + 4;
+    using sparse = fs.openFile(file);
+    let at = 0, data = 0;
+    for (let from = 0; from < size; from = at + 4096) {
+      at = sparse.dataFrom(from);
+      assert(at >= from && at <= size, `${at} from ${from}`);
+      if (from <= 4 * block) assert(at <= 4 * block, "data were skipped");
+      if (at < size) data++;
+    }
+    assertEquals(sparse.dataFrom(4 * block), 4 * block);
+    assertEquals(sparse.dataFrom(4 * block + 2), 4 * block + 2);
+    assertEquals(holesOf(sparse, sparse.stat()) === undefined, sparse.stat().allocated === size);
+    // Where holes are told, this one is.
+    if (sparse.dataFrom(0) > 0) assertEquals([sparse.dataFrom(0), data <= 16], [4 * block, true]);
+    write(fs, "empty", "");
+    using empty = fs.openFile(p("empty"));
+    assertEquals(empty.dataFrom(0), 0);
   });
 
   test("openFile() reads an empty file", (fs) => {

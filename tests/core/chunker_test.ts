@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { averageFor, Cutter, FINEST_AVERAGE, isOneChunk, type ReadAt } from "../../core/chunker.ts";
 import { MAX_AVERAGE, MAX_FILE_BYTES, MIN_AVERAGE } from "../../core/limits.ts";
-import { contentOf, digestOf } from "../../core/recipe.ts";
+import { contentOf, digestOf, digestOfChunk } from "../../core/recipe.ts";
 import type { Recipe } from "../../core/types.ts";
 import golden from "../golden/chunker.json" with { type: "json" };
-import { CONTENTS, random } from "../support/contents.ts";
+import { CONTENTS, nextData, random } from "../support/contents.ts";
 import { cutByDefinition } from "../support/reference_cutter.ts";
 
 const AVERAGES = [128, 256, 512, 1024, 2048, 4096, 16384, 65536];
@@ -59,6 +59,42 @@ Deno.test("Cutter follows the definition for every content, average and length",
 Deno.test("Cutter cuts alike wherever its own reads end", () => {
   const bytes = CONTENTS.words(3_500_001, random(1));
   assertEquals(cut(bytes, 4096), cutByDefinition(bytes, 4096));
+});
+
+Deno.test("Cutter cuts alike where it is told of holes, and reads nothing in the midst of large ones", () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const r = random(seed), average = AVERAGES[r(6)]!, longest = 4 * average;
+    const bytes = new Uint8Array(longest * (1 + r(60)) + r(2) * r(longest));
+    for (let i = r(5); i > 0; i--) {
+      const data = CONTENTS.random(1 + r(r(2) * longest + 40), r).subarray(0, bytes.length);
+      bytes.set(data, r(bytes.length - data.length + 1));
+    }
+    const expected = cut(bytes, average);
+    const lengths: number[] = [];
+    let holes = 0, at = 0;
+    cutter.start(reader(bytes), { size: bytes.length, average, dataFrom: nextData(bytes) });
+    for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
+      assertEquals(chunk.offset, at);
+      at += chunk.bytes.length;
+      assertEquals(digestOfChunk(chunk), digestOf(bytes.subarray(chunk.offset, at)), `seed ${seed}`);
+      lengths.push(chunk.bytes.length);
+      if (chunk.isHole) holes += chunk.bytes.length;
+    }
+    assertEquals(lengths, expected, `seed ${seed}`);
+    if (bytes.every((byte) => byte === 0) && bytes.length > 8 * longest) {
+      assert(holes > bytes.length / 2, `seed ${seed}`);
+    }
+  }
+  let read = 0;
+  const size = 20e9, average = averageFor(size);
+  cutter.start((_, into) => {
+    read += into.fill(0).length;
+    return into.length;
+  }, { size, average, dataFrom: () => size });
+  let sum = 0;
+  for (let chunk = cutter.next(); chunk; chunk = cutter.next()) sum += chunk.bytes.length;
+  assertEquals(sum, size);
+  assert(read < 8 << 20, `${read} bytes read`);
 });
 
 Deno.test("Cutter knows the bytes before a read that begins right at a cut", () => {

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { Cutter, type ReadAt } from "../../core/chunker.ts";
-import { digestOf } from "../../core/recipe.ts";
+import { averageFor, Cutter, type ReadAt } from "../../core/chunker.ts";
+import { digestOf, digestOfZeros } from "../../core/recipe.ts";
 import { recut } from "../../core/recut.ts";
 import type { Recipe } from "../../core/types.ts";
-import { CONTENTS, type Random, random } from "../support/contents.ts";
+import { CONTENTS, nextData, type Random, random } from "../support/contents.ts";
 import { seedCount } from "../support/seed.ts";
 
 const cutter = new Cutter();
@@ -28,10 +28,11 @@ function cut(bytes: Uint8Array, average: number): Recipe {
 }
 
 /** The recipe that recut() gives, whose pieces are checked to be what they say. */
-function cutAgain(bytes: Uint8Array, old: Recipe): { recipe: Recipe; fresh: number } {
+function cutAgain(bytes: Uint8Array, old: Recipe, tellsHoles = false): { recipe: Recipe; fresh: number } {
   const lengths: number[] = [], digests: string[] = [];
   let at = 0, fresh = 0;
-  for (const piece of recut(cutter, reader(bytes), bytes.length, old)) {
+  const dataFrom = tellsHoles ? nextData(bytes) : undefined;
+  for (const piece of recut(cutter, reader(bytes), { size: bytes.length, old, dataFrom })) {
     const content = bytes.subarray(at, at + piece.length);
     if (piece.bytes) {
       assertEquals(digestOf(piece.bytes), digestOf(content));
@@ -94,6 +95,31 @@ Deno.test("recut() gives exactly what a fresh cut gives, edit after edit", () =>
   }
 });
 
+Deno.test("recut() of a file with holes does not read them, and gives what a fresh cut gives, edit after edit", () => {
+  for (let seed = 0; seed < seedCount(30); seed++) {
+    const r = random(seed), average = 2048;
+    let bytes: Uint8Array = CONTENTS.holes(400_000 + r(400_000), r);
+    let old = cut(bytes, average);
+    for (const [name, edit] of Object.entries(EDITS)) {
+      bytes = edit(bytes, r);
+      if (bytes.length <= 4 * average) break;
+      const expected = cut(bytes, average);
+      assertEquals(cutAgain(bytes, old, true).recipe, expected, `seed ${seed}, ${name}`);
+      old = expected;
+    }
+  }
+  const size = 2 ** 30, average = averageFor(size);
+  const old = { average, lengths: Array(size / (4 * average)).fill(4 * average), digests: [] as string[] };
+  old.digests = old.lengths.map(digestOfZeros);
+  let read = 0, kept = 0;
+  const readAt: ReadAt = (_, into) => {
+    read += into.fill(0).length;
+    return into.length;
+  };
+  for (const piece of recut(cutter, readAt, { size, old, dataFrom: () => size })) if (piece.old !== undefined) kept++;
+  assertEquals([read, kept], [0, old.lengths.length]);
+});
+
 Deno.test("recut() cuts afresh only around an edit", () => {
   const bytes = CONTENTS.random(2_000_000, random(1));
   const old = cut(bytes, 4096);
@@ -111,7 +137,7 @@ Deno.test("recut() gives up where guessing does not pay, and is right all the sa
   for (let at = 0; at < edited.length; at += 4000) edited[at]! ^= 1;
   let read = 0;
   const lengths: number[] = [];
-  for (const piece of recut(cutter, reader(edited, (bytes) => read += bytes), edited.length, old)) {
+  for (const piece of recut(cutter, reader(edited, (bytes) => read += bytes), { size: edited.length, old })) {
     lengths.push(piece.length);
   }
   assertEquals(lengths, cut(edited, 2048).lengths);
@@ -123,7 +149,9 @@ Deno.test("recut() takes a short read for the end of the file", () => {
   const old = cut(bytes, 2048);
   for (const left of [0, 10, 300_001]) {
     let sum = 0;
-    for (const piece of recut(cutter, reader(bytes.subarray(0, left)), bytes.length, old)) sum += piece.length;
+    for (const piece of recut(cutter, reader(bytes.subarray(0, left)), { size: bytes.length, old })) {
+      sum += piece.length;
+    }
     assertEquals(sum, left);
   }
 });

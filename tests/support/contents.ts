@@ -42,6 +42,14 @@ export const CONTENTS = {
   counters: (n: number) => new Uint8Array(Uint32Array.from({ length: n / 4 }, (_, i) => i).buffer),
 } as const satisfies Record<string, (n: number, r: Random) => Uint8Array>;
 
+/** Where bytes are other than zero again, from an offset on; the end where there are none. */
+export function nextData(bytes: Uint8Array): (offset: number) => number {
+  return (offset) => {
+    while (offset < bytes.length && bytes[offset] === 0) offset++;
+    return offset;
+  };
+}
+
 function randomBytes(n: number, r: Random): Uint8Array {
   return Uint8Array.from({ length: n }, () => r(256));
 }

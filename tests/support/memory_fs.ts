@@ -489,6 +489,9 @@ export class MemoryFs implements FileSystem {
   }
 }
 
+/** What a hole consists of. */
+const HOLE_BYTES = 4096;
+
 class MemoryReadable implements ReadableFile {
   #node: FileNode | undefined;
   readonly #close: () => void;
@@ -508,6 +511,13 @@ class MemoryReadable implements ReadableFile {
     const part = bytes.subarray(offset, Math.max(offset, Math.min(size, offset + into.length)));
     into.set(part);
     return part.length;
+  }
+
+  /** As if every block of zeros were a hole. */
+  dataFrom(offset: number): number {
+    const { bytes, size } = opened(this.#node);
+    const data = bytes.subarray(offset, size).findIndex((byte) => byte !== 0);
+    return data < 0 ? Math.max(offset, size) : Math.max(offset, offset + data - (offset + data) % HOLE_BYTES);
   }
 
   [Symbol.dispose](): void {

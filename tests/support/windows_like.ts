@@ -49,6 +49,7 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
       return {
         stat: () => plain(file.stat()),
         readAt: (at, into) => file.readAt(at, into),
+        dataFrom: (at) => at,
         [Symbol.dispose]: () => file[Symbol.dispose](),
       };
     },
