@@ -86,16 +86,20 @@ type Host = EngineHost<ClientStart, ClientNote, ClientRequest>;
 
 function watchOrPoll(dir: string, host: Host, emit: Emit, clock: Clock, signal: AbortSignal): void {
   const dirty = (paths: string[] | undefined) => host.note({ about: "dirty", paths });
+  const often = `${POLL_MS / 1000} s`;
   const failed = async (reason: string) => {
     if (signal.aborted) return;
-    const often = `${POLL_MS / 1000} s`;
     emit({
       event: "warning",
       message: `cannot watch ${dir} (${reason}); the whole of it is looked at every ${often} instead`,
     });
     await poll(dirty, clock, signal);
   };
-  watch(dir, { dirty, failed }, clock, signal);
+  const limited = (reason: string) => {
+    const message = `cannot watch all of ${dir} (${reason}); what is not watched is looked at every ${often} instead`;
+    emit({ event: "warning", message });
+  };
+  watch(dir, { dirty, failed, limited }, clock, signal);
 }
 
 /** @throws {FatalError} If they cannot be read. */

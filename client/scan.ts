@@ -80,14 +80,16 @@ export function* scanPaths(paths: Iterable<RelPath>, deps: ScanDeps): Generator<
   }
 }
 
-/** Observes the names in directories that the index may know only in part, and whatever is new below them. */
+/** Observes directories of which the index may know only a part of the names, what is in them, and whatever is new below. */
 export function* scanNames(dirs: Iterable<RelPath>, deps: ScanDeps): Generator<Observation> {
   const walk = new Walk(deps);
   for (const path of [...dirs].sort(comparePaths)) {
     const node = deps.index.find(path);
     const stat = deps.fs.lstat(path);
     const rules = path === ROOT ? deps.rules : walk.rulesFor(parentOf(path));
-    if (rules && node?.entry.kind === "dir" && stat?.kind === "dir") yield* walk.dir(path, stat, node, "new", rules);
+    if (!rules || node?.entry.kind !== "dir" || stat?.kind !== "dir") continue;
+    if (path !== ROOT && !deps.attributes.isSame(node, stat)) yield { what: "there", path, stat };
+    yield* walk.dir(path, stat, node, "new", rules);
   }
 }
 

@@ -5,11 +5,17 @@
 // has an event still to come.
 
 import { isOfPath } from "../core/errors.ts";
-import { isPrivateName, joinPath, type RelPath, ROOT } from "../core/path.ts";
+import { isPrivateName, joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { IN, type Inotify, type InotifyEvent, isOutOfWatches } from "./inotify.ts";
 
 /** What happens to the root when it is not at its place any more. */
 const ROOT_LOST = IN.IGNORED | IN.UNMOUNT | IN.DELETE_SELF | IN.MOVE_SELF;
+
+/** More directories than this that cannot be watched are not told apart. */
+const MOST_UNWATCHED = 10_000;
+
+/** What a tree is watched with. */
+export type Watches = Pick<Inotify, "watch" | "unwatch" | "subdirectories">;
 
 /** A directory that is watched. */
 interface Watched {
@@ -22,15 +28,17 @@ interface Watched {
 
 /** The directories of one tree, as inotify knows them. */
 export class TreeWatch {
-  readonly #inotify: Inotify;
+  readonly #inotify: Watches;
   readonly #root: Watched;
   readonly #byWatch = new Map<number, Watched>();
   #isRootLost = false;
   /** What was in the tree, and now may be elsewhere in it or not. */
   #lone = new Set<Watched>();
+  /** The topmost directories for which there was no watch any more. */
+  readonly #unwatched = new Set<RelPath>();
 
-  /** Watches everything. @throws {Error} If the system allows no more watches, or the root cannot be watched. */
-  constructor(inotify: Inotify) {
+  /** Watches everything, as far as the system allows. @throws {Error} If the root cannot be watched. */
+  constructor(inotify: Watches) {
     this.#inotify = inotify;
     this.#root = { watch: inotify.watch(ROOT), parent: undefined, name: "", children: new Map() };
     this.#byWatch.set(this.#root.watch, this.#root);
@@ -42,10 +50,35 @@ export class TreeWatch {
     return this.#isRootLost;
   }
 
+  /** Whether the system allows no more watches, and something is not watched therefore. */
+  get isPartial(): boolean {
+    return this.#unwatched.size > 0;
+  }
+
+  /**
+   * Tries again to watch what could not be watched.
+   * @returns What may have changed in the meantime; undefined where anything may have.
+   */
+  retry(): Set<RelPath> | undefined {
+    const before = new Set(this.#unwatched);
+    this.#unwatched.clear();
+    if (before.size >= MOST_UNWATCHED) {
+      this.#walk(this.#root, ROOT);
+      return undefined;
+    }
+    for (const path of before) {
+      // Where it is not known, it has moved with what it is in, and is noted there.
+      const dir = this.#known(parentOf(path)), found = dir && this.#find(path);
+      if (!found) continue;
+      this.#attach(found, dir, nameOf(path));
+      this.#walk(found, path);
+    }
+    return before;
+  }
+
   /**
    * Takes a batch of events.
    * @returns Paths that may have changed; undefined where anything may have.
-   * @throws {Error} If the system allows no more watches.
    */
   take(events: readonly InotifyEvent[]): Set<RelPath> | undefined {
     const hints = new Set<RelPath>();
@@ -120,9 +153,15 @@ export class TreeWatch {
       return this.#inotify.watch(path);
     } catch (error) {
       // Gone, or not to be read: either way the scan, or a later event, has to do with it.
-      if (isOutOfWatches(error) || !isOfPath(error)) throw error;
+      if (isOutOfWatches(error)) this.#unwatched.add(path);
+      else if (!isOfPath(error)) throw error;
       return undefined;
     }
+  }
+
+  /** The directory that is known to be at a path. */
+  #known(path: RelPath): Watched | undefined {
+    return namesOf(path).reduce<Watched | undefined>((dir, name) => dir?.children.get(name), this.#root);
   }
 
   #subdirectories(path: RelPath): string[] {

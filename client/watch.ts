@@ -8,10 +8,13 @@ import { ownCalls } from "../core/open_fs.ts";
 import { Inotify, isOutOfWatches } from "./inotify.ts";
 import { relative } from "./relative.ts";
 import { ROOT_LOOK_MS } from "./source_root.ts";
-import { TreeWatch } from "./tree_watch.ts";
+import { TreeWatch, type Watches } from "./tree_watch.ts";
 
 /** Hints that come within this time of each other travel together (ms); the first of a quiet time travels at once. */
 const TOGETHER_MS = 5;
+
+/** As many watches as a system should allow, at least: a watch takes about a KiB, and only where there is a directory. */
+const MANY_WATCHES = 1 << 20;
 
 /** Where watching is not possible, the whole source is looked at this often (ms). */
 export const POLL_MS = 10_000;
@@ -22,7 +25,12 @@ export interface WatchTarget {
   readonly dirty: (paths: string[] | undefined) => void;
   /** Watching is not possible, or not any more. */
   readonly failed: (reason: string) => void;
+  /** Some of it cannot be watched, and is said to have changed every `POLL_MS`. Told once. */
+  readonly limited: (reason: string) => void;
 }
+
+/** What of the system's watches there is to be had; for tests. */
+type Limit = (inotify: Inotify) => Watches;
 
 /**
  * Watches the directory `dir` (absolute, real) and all below it until `signal` is aborted. Events count from the call on. When
@@ -30,7 +38,13 @@ export interface WatchTarget {
  * anything may have changed is said each time.
  * @returns Resolves at the end.
  */
-export async function watch(dir: string, target: WatchTarget, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function watch(
+  dir: string,
+  target: WatchTarget,
+  clock: Clock,
+  signal: AbortSignal,
+  limit: Limit = (inotify) => inotify,
+): Promise<void> {
   const hints = new Gathered(target, clock, signal);
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     // Looked at and watched in one go the first time: whoever calls counts on it.
@@ -39,9 +53,11 @@ export async function watch(dir: string, target: WatchTarget, clock: Clock, sign
       await clock.sleep(ROOT_LOOK_MS, signal);
       continue;
     }
-    const failure = await watchRoot(dir, { hints, clock, signal, root, isFirst });
+    const failure = await watchRoot(dir, { hints, clock, signal, root, isFirst, limit });
     if (signal.aborted) return;
-    if (failure !== undefined && await look(dir) === root) return target.failed(whyNot(failure));
+    if (failure !== undefined && await look(dir) === root) {
+      return target.failed(isOutOfWatches(failure) ? whyNot() : reasonOf(failure));
+    }
     hints.add(undefined);
   }
 }
@@ -53,12 +69,13 @@ interface RootWatch {
   readonly signal: AbortSignal;
   readonly root: string;
   readonly isFirst: boolean;
+  readonly limit: Limit;
 }
 
 /** Watches the root that is there now until it is there no more. @returns Why it cannot be watched, if so. */
-async function watchRoot(dir: string, { hints, clock, signal, root, isFirst }: RootWatch): Promise<unknown> {
+async function watchRoot(dir: string, { hints, clock, signal, root, isFirst, limit }: RootWatch): Promise<unknown> {
   const lost = new AbortController(), over = AbortSignal.any([signal, lost.signal]);
-  const watching = begin(dir, hints, clock, over).catch((error) => error).finally(() => lost.abort());
+  const watching = begin(dir, hints, clock, over, limit).catch((error) => error).finally(() => lost.abort());
   // What happened before it was watched nobody has told.
   if (!isFirst) hints.add(undefined);
   while (!over.aborted) {
@@ -86,24 +103,68 @@ function idOf(found: Deno.FileInfo | undefined): string | undefined {
 }
 
 /** Begins to watch the root that is there now. @returns Resolves when it is no more, or `signal` is aborted. */
-async function begin(dir: string, hints: Gathered, clock: Clock, signal: AbortSignal): Promise<void> {
+async function begin(dir: string, hints: Gathered, clock: Clock, signal: AbortSignal, limit: Limit): Promise<void> {
   const libc = ownCalls();
-  await (libc ? byInotify(dir, libc, hints, signal) : byDeno(dir, hints, clock, signal));
+  await (libc ? byInotify(dir, libc, hints, clock, signal, limit) : byDeno(dir, hints, clock, signal));
 }
 
-function byInotify(dir: string, libc: Libc, hints: Gathered, signal: AbortSignal): Promise<void> {
+function byInotify(
+  dir: string,
+  libc: Libc,
+  hints: Gathered,
+  clock: Clock,
+  signal: AbortSignal,
+  limit: Limit,
+): Promise<void> {
   const inotify = new Inotify(dir, libc);
   const stop = () => inotify[Symbol.dispose]();
   // It is watched from here on; what comes meanwhile waits in the queue.
-  const tree = new TreeWatch(inotify);
+  const tree = new TreeWatch(limit(inotify));
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   return (async () => {
-    for await (const batch of inotify.batches()) {
-      hints.add(tree.take(batch));
-      if (tree.isRootLost) return;
+    const over = new AbortController();
+    const rest = new Rest(tree, hints, clock, AbortSignal.any([signal, over.signal]));
+    try {
+      rest.look();
+      for await (const batch of inotify.batches()) {
+        hints.add(tree.take(batch));
+        if (tree.isRootLost) return;
+        rest.look();
+      }
+    } finally {
+      over.abort();
     }
   })();
+}
+
+/** What of a tree cannot be watched, as there are no more watches: it is looked at now and then, until there are. */
+class Rest {
+  #isPolled = false;
+
+  constructor(
+    readonly tree: TreeWatch,
+    readonly hints: Gathered,
+    readonly clock: Clock,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** Begins to look at it, if there is such. */
+  look(): void {
+    if (this.#isPolled || !this.tree.isPartial) return;
+    this.#isPolled = true;
+    this.hints.limited();
+    this.#poll();
+  }
+
+  async #poll(): Promise<void> {
+    while (this.tree.isPartial) {
+      await this.clock.sleep(POLL_MS, this.signal);
+      if (this.signal.aborted) return;
+      this.hints.add(this.tree.retry());
+    }
+    this.#isPolled = false;
+  }
 }
 
 /** Deno's watcher, wherever we have none of our own. On Linux it goes deaf unsaid, so there the tree is polled besides. */
@@ -137,6 +198,7 @@ class Gathered {
   #paths = new Set<string>();
   #lastAt = -Infinity;
   #waiting = false;
+  #isLimited = false;
 
   constructor(target: WatchTarget, clock: Clock, signal: AbortSignal) {
     this.#target = target;
@@ -154,6 +216,12 @@ class Gathered {
     this.#clock.sleep(TOGETHER_MS, this.#signal).then(() => this.#send());
   }
 
+  /** Some of it cannot be watched. */
+  limited(): void {
+    if (!this.#isLimited) this.#target.limited(whyNot());
+    this.#isLimited = true;
+  }
+
   #send(): void {
     this.#lastAt = this.#clock.now();
     this.#waiting = false;
@@ -162,7 +230,16 @@ class Gathered {
   }
 }
 
-function whyNot(error: unknown): string {
-  if (!isOutOfWatches(error)) return reasonOf(error);
-  return "the system allows no more watches; raise them with sysctl fs.inotify.max_user_watches=1048576";
+/** What to do where there are no more watches. */
+function whyNot(): string {
+  const wanted = Math.max(MANY_WATCHES, 2 * watchesAllowed());
+  return `the system allows no more watches; this raises them: sudo sysctl fs.inotify.max_user_watches=${wanted}`;
+}
+
+function watchesAllowed(): number {
+  try {
+    return Number(Deno.readTextFileSync("/proc/sys/fs/inotify/max_user_watches"));
+  } catch {
+    return 0;
+  }
 }

@@ -4,6 +4,7 @@ import { TreeWatch } from "../../client/tree_watch.ts";
 import { loadLibc } from "../../core/libc.ts";
 import { parsePath as p, type RelPath } from "../../core/path.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
+import { Limited } from "../support/limited_watches.ts";
 import { pick, seedCount, seeded } from "../support/seed.ts";
 import { TempDir } from "../support/temp_dir.ts";
 
@@ -19,15 +20,18 @@ class Scene implements AsyncDisposable {
   readonly fs: PosixFs;
   readonly #inotify: Inotify;
   readonly #batches: ReturnType<Inotify["batches"]>;
-  readonly #tree: TreeWatch;
+  readonly watches: Limited;
+  readonly tree: TreeWatch;
 
-  constructor(...dirs: string[]) {
+  /** @param most Watches that there are. */
+  constructor(dirs: readonly string[] = [], most?: number) {
     Deno.mkdirSync(this.dir);
     Deno.mkdirSync(this.outside);
     for (const dir of dirs) Deno.mkdirSync(this.at(dir), { recursive: true });
     this.fs = new PosixFs(this.dir, libc!);
     this.#inotify = new Inotify(this.dir, libc!);
-    this.#tree = new TreeWatch(this.#inotify);
+    this.watches = new Limited(this.#inotify, most);
+    this.tree = new TreeWatch(this.watches);
     this.#batches = this.#inotify.batches();
   }
 
@@ -56,7 +60,7 @@ class Scene implements AsyncDisposable {
     // Something must come, or nothing would wake us.
     Deno.writeTextFileSync(this.at("last"), "");
     const { value } = await this.#batches.next();
-    const hints = this.#tree.take(value!);
+    const hints = this.tree.take(value!);
     return hints && [...hints].filter((path) => path !== "last").sort();
   }
 }
@@ -66,7 +70,7 @@ function test(name: string, body: () => Promise<void>): void {
 }
 
 test("whatever happens to an entry names its path", async () => {
-  await using scene = new Scene("d/e");
+  await using scene = new Scene(["d/e"]);
   const { fs } = scene;
   const file = p("d/e/f");
   const changes: [RelPath, () => void][] = [
@@ -94,7 +98,7 @@ test("names that are not UTF-8 are named as they are, and below them all else", 
 });
 
 test("after renames of directories, what is in them is named by its new path", async () => {
-  await using scene = new Scene("a/x", "b/y", "c", "empty");
+  await using scene = new Scene(["a/x", "b/y", "c", "empty"]);
   await scene.hints(() => {
     // Two are swapped, then one goes into the other.
     scene.rename("a", "t");
@@ -112,7 +116,7 @@ test("after renames of directories, what is in them is named by its new path", a
 });
 
 test("what leaves the tree is told of no more, and is again once it is back", async () => {
-  await using scene = new Scene("d/e");
+  await using scene = new Scene(["d/e"]);
   assertEquals(await scene.hints(() => Deno.renameSync(scene.at("d"), `${scene.outside}/d`)), ["d"]);
   await scene.hints(() => {});
   assertEquals(await scene.hints(() => Deno.writeTextFileSync(`${scene.outside}/d/e/f`, "")), []);
@@ -130,7 +134,7 @@ test("a tree that comes whole is watched whole", async () => {
 });
 
 test("symbolic links are not followed, and the private folder is nobody's business", async () => {
-  await using scene = new Scene(".dirsync/stage");
+  await using scene = new Scene([".dirsync/stage"]);
   await scene.hints(() => {
     Deno.symlinkSync(scene.outside, scene.at("link"));
     Deno.symlinkSync(".", scene.at("loop"));
@@ -151,7 +155,7 @@ test("directories whose paths are longer than the kernel takes are watched", asy
 });
 
 test("where events are lost anything may have changed, and everything is watched from then on", async () => {
-  await using scene = new Scene("d");
+  await using scene = new Scene(["d"]);
   const limit = Number(Deno.readTextFileSync("/proc/sys/fs/inotify/max_queued_events"));
   const hints = await scene.hints(() => {
     // Every other one, as events that are the same as the last are told once.
@@ -167,10 +171,43 @@ test("where events are lost anything may have changed, and everything is watched
   assertEquals(await scene.hints(() => scene.write("moved/f")), ["moved/f"]);
 });
 
+test("where there are no more watches the rest is named, and watched once there are some again", async () => {
+  await using scene = new Scene(["a/b", "c/d/e", "f"], 3);
+  assert(scene.tree.isPartial);
+  const isWatched = async (dir: string) => (await scene.hints(() => scene.write(`${dir}/file`, "1")))!.length > 0;
+  const watched: string[] = [], rest: string[] = [];
+  for (const dir of ["a", "a/b", "c", "c/d", "c/d/e", "f"]) (await isWatched(dir) ? watched : rest).push(dir);
+  assertEquals(watched.length, 2);
+  // As long as that is so, it is what may have changed: all of it, by the topmost directories.
+  for (let i = 0; i < 2; i++) {
+    const named = [...scene.tree.retry()!];
+    assert(named.every((dir) => rest.includes(dir)));
+    for (const dir of rest) assert(named.some((top) => dir === top || dir.startsWith(`${top}/`)), `${dir}: ${named}`);
+  }
+  assertEquals(await scene.hints(() => Deno.mkdirSync(scene.at("new/er"), { recursive: true })), ["new"]);
+  scene.watches.most = Infinity;
+  assert(scene.tree.retry()!.has(p("new")));
+  assertEquals(scene.tree.isPartial, false);
+  for (const dir of [...watched, ...rest, "new/er"]) {
+    assertEquals(await scene.hints(() => scene.write(`${dir}/file`, "2")), [`${dir}/file`]);
+  }
+});
+
+test("a directory that could not be watched and has moved, or gone, is named by the path that it has then", async () => {
+  await using scene = new Scene(["a/b/c"], 2);
+  assertEquals([...scene.tree.retry()!], ["a/b"]);
+  await scene.hints(() => scene.rename("a", "z"));
+  scene.tree.retry();
+  assertEquals([...scene.tree.retry()!], ["z/b"]);
+  await scene.hints(() => Deno.removeSync(scene.at("z"), { recursive: true }));
+  scene.tree.retry();
+  assertEquals(scene.tree.isPartial, false);
+});
+
 test("whatever is done to directories, a change is named by the path that it has then", async () => {
   for (let seed = FIRST; seed < FIRST + seedCount(20); seed++) {
     const random = seeded(seed);
-    await using scene = new Scene("a/a", "b/a", "c");
+    await using scene = new Scene(["a/a", "b/a", "c"]);
     const dirs = () => {
       const found = [""];
       for (const at of found) {

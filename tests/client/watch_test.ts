@@ -1,9 +1,11 @@
 // A watcher whose root goes and comes back, under a clock that the test turns.
 
-import { assert, assertEquals } from "@std/assert";
-import { watch } from "../../client/watch.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Inotify } from "../../client/inotify.ts";
+import { POLL_MS, watch } from "../../client/watch.ts";
 import { loadLibc } from "../../core/libc.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { Limited } from "../support/limited_watches.ts";
 import { TempDir } from "../support/temp_dir.ts";
 
 /** A directory that is watched; what is said of it. */
@@ -16,10 +18,27 @@ class Scene implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
 
-  constructor() {
+  /** How many watches there are. */
+  readonly #watches: Limited[] = [];
+
+  /** @param most Watches that there are. */
+  constructor(most = Infinity) {
     Deno.mkdirSync(this.dir, { recursive: true });
+    if (most < Infinity) Deno.mkdirSync(`${this.dir}/one/two`, { recursive: true });
+    const limit = (inotify: Inotify) => {
+      const limited = new Limited(inotify, most);
+      this.#watches.push(limited);
+      return limited;
+    };
     const failed = (reason: string) => this.said.push(["failed", reason]);
-    this.#ended = watch(this.dir, { dirty: (paths) => this.said.push(paths), failed }, this.clock, this.#stop.signal);
+    const limited = (reason: string) => this.said.push(["limited", reason]);
+    const dirty = (paths: string[] | undefined) => this.said.push(paths);
+    this.#ended = watch(this.dir, { dirty, failed, limited }, this.clock, this.#stop.signal, limit);
+  }
+
+  /** From now on there are enough. */
+  raise(): void {
+    for (const each of this.#watches) each.most = Infinity;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -38,6 +57,30 @@ class Scene implements AsyncDisposable {
     this.said = [];
   }
 }
+
+Deno.test({
+  name: "watching a root: where there are no more watches that is said once, and the rest polled until there are",
+  ignore: !loadLibc(),
+  fn: async () => {
+    await using scene = new Scene(2);
+    const [first] = scene.said;
+    assertEquals(first?.[0], "limited");
+    assertMatch(first![1]!, /: sudo sysctl fs\.inotify\.max_user_watches=\d{7,}$/);
+    scene.said = [];
+    for (let i = 0; i < 2; i++) {
+      await scene.clock.pass(POLL_MS);
+      assertEquals(scene.said, [["one/two"]]);
+      scene.said = [];
+    }
+    scene.raise();
+    await scene.clock.pass(POLL_MS);
+    await scene.hears("one/two");
+    Deno.writeTextFileSync(`${scene.dir}/one/two/file`, "");
+    await scene.hears("one/two/file", true);
+    await scene.clock.pass(3 * POLL_MS);
+    assertEquals(scene.said, []);
+  },
+});
 
 function test(name: string, body: (scene: Scene) => Promise<void>): void {
   Deno.test({

@@ -100,6 +100,19 @@ Deno.test("live: a log that is written all the time is mirrored meanwhile, and i
   await scene.level();
 });
 
+Deno.test("live: more events than fit into the system's queue, as fast as can be, and the last state of all is there in the end", async () => {
+  const { scene, client } = await liveScene((scene) => {
+    for (let f = 0; f < 300; f++) scene.write(`${f % 10}/${f}`, "first");
+  });
+  await using _ = scene;
+  // Each write is at least two events: the file is emptied, and written.
+  for (let round = 0; round < 40; round++) {
+    for (let f = 0; f < 300; f++) Deno.writeTextFileSync(scene.here(`${f % 10}/${f}`), `${round} of ${f}`);
+  }
+  await scene.level(60_000);
+  assertEquals(client.events.filter(({ event }) => event === "warning" || event === "problem"), []);
+});
+
 Deno.test("live: the server goes away and comes back; what changed meanwhile on either side is put right", async () => {
   await using scene = new Scene();
   scene.write("file", "1");
