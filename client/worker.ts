@@ -48,8 +48,8 @@ export type ClientNote =
   | { readonly about: "dirty"; readonly paths: readonly string[] | undefined }
   | { readonly about: "dialled"; readonly refused: boolean; readonly retry: boolean; readonly reason: string };
 
-/** What the engine asks for: a connection. */
-export type ClientRequest = "dial";
+/** What the engine asks for: a connection; that somebody looks whether it is the root that is watched. */
+export type ClientRequest = "dial" | "doubt root";
 
 runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
   const dirty = new DirtySet();
@@ -93,6 +93,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     prng: random,
     emit: side.emit,
     dirty,
+    doubtRoot: () => side.request("doubt root"),
     dial,
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
     lastMirror: () => onlyIndexIn(state),
