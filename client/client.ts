@@ -8,6 +8,7 @@ import { EngineHost } from "../core/host.ts";
 import type { ClientOptions } from "../core/options.ts";
 import { makePrivateFolder } from "../core/private_files.ts";
 import { openState, sourceFolder } from "../core/state.ts";
+import { Bell } from "./bell.ts";
 import { Dialler } from "./dialler.ts";
 import { findRoute } from "./route.ts";
 import { relative } from "./relative.ts";
@@ -62,17 +63,21 @@ export async function runClient(options: ClientOptions, deps: ClientDeps): Promi
       message: `nothing protects the connection to ${server}: who is in between can read and change all`,
     });
   }
+  const doubt = new Bell();
   const dialler = new Dialler(route, state.top, signal);
   const host = new EngineHost<ClientStart, ClientNote, ClientRequest>(
     worker,
     start,
     emit,
-    () => dialler.dial().then((link) => host.link(link, undefined), (error) => host.note(noteOf(error))),
+    (request) => {
+      if (request === "doubt root") doubt.ring();
+      else dialler.dial().then((link) => host.link(link, undefined), (error) => host.note(noteOf(error)));
+    },
   );
   const stopped = new AbortController();
   const stop = () => host.stop();
   signal.addEventListener("abort", stop);
-  if (!once) watchOrPoll(dir, host, emit, clock, AbortSignal.any([signal, stopped.signal]));
+  if (!once) watchOrPoll(dir, host, { emit, clock, signal: AbortSignal.any([signal, stopped.signal]), doubt });
   try {
     return await host.done;
   } finally {
@@ -84,7 +89,11 @@ export async function runClient(options: ClientOptions, deps: ClientDeps): Promi
 
 type Host = EngineHost<ClientStart, ClientNote, ClientRequest>;
 
-function watchOrPoll(dir: string, host: Host, emit: Emit, clock: Clock, signal: AbortSignal): void {
+function watchOrPoll(
+  dir: string,
+  host: Host,
+  { emit, clock, signal, doubt }: Pick<ClientDeps, "emit" | "clock" | "signal"> & { readonly doubt: Bell },
+): void {
   const dirty = (paths: string[] | undefined) => host.note({ about: "dirty", paths });
   const often = `${POLL_MS / 1000} s`;
   const failed = async (reason: string) => {
@@ -99,7 +108,7 @@ function watchOrPoll(dir: string, host: Host, emit: Emit, clock: Clock, signal: 
     const message = `cannot watch all of ${dir} (${reason}); what is not watched is looked at every ${often} instead`;
     emit({ event: "warning", message });
   };
-  watch(dir, { dirty, failed, limited }, clock, signal);
+  watch(dir, { dirty, failed, limited }, clock, signal, { doubt });
 }
 
 /** @throws {FatalError} If they cannot be read. */

@@ -49,6 +49,8 @@ export interface EngineDeps {
   readonly prng: () => number;
   readonly emit: Emit;
   readonly dirty: DirtySet;
+  /** Called when the root is found to be another: whoever watches it may not know. */
+  readonly doubtRoot: () => void;
   /** Opens a connection. @throws {DisconnectedError | RefusedError} */
   readonly dial: (signal: AbortSignal) => Promise<Link>;
   /** Id of the mirror that the source was mirrored to, if there is one index only. */
@@ -175,7 +177,10 @@ export class Session {
     if (this.#changed === 0) this.#started = started;
     let taken: Dirty | undefined, result: CycleResult;
     try {
-      if (this.guard.begin()) dirty.addAll();
+      if (this.guard.begin()) {
+        dirty.addAll();
+        this.deps.doubtRoot();
+      }
       taken = dirty.take(started);
       // What is dirty by itself may have changed since the early look.
       const early = taken.paths.size + taken.names.size === 0 ? this.early : undefined;

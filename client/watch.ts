@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Libc } from "../core/libc.ts";
 import { ownCalls } from "../core/open_fs.ts";
+import { Bell } from "./bell.ts";
 import { Inotify, isOutOfWatches } from "./inotify.ts";
 import { relative } from "./relative.ts";
 import { ROOT_LOOK_MS } from "./source_root.ts";
@@ -29,8 +30,16 @@ export interface WatchTarget {
   readonly limited: (reason: string) => void;
 }
 
-/** What of the system's watches there is to be had; for tests. */
+/** What of the system's watches there is to be had. */
 type Limit = (inotify: Inotify) => Watches;
+
+/** How a directory is watched. */
+export interface WatchOptions {
+  /** For tests. */
+  readonly limit?: Limit;
+  /** Rung by whoever doubts that the root that is watched is the one that is there: it is looked at at once. */
+  readonly doubt?: Bell;
+}
 
 /**
  * Watches the directory `dir` (absolute, real) and all below it until `signal` is aborted. Events count from the call on. When
@@ -43,7 +52,7 @@ export async function watch(
   target: WatchTarget,
   clock: Clock,
   signal: AbortSignal,
-  limit: Limit = (inotify) => inotify,
+  { limit = (inotify) => inotify, doubt = new Bell() }: WatchOptions = {},
 ): Promise<void> {
   const hints = new Gathered(target, clock, signal);
   for (let isFirst = true; !signal.aborted; isFirst = false) {
@@ -53,7 +62,7 @@ export async function watch(
       await clock.sleep(ROOT_LOOK_MS, signal);
       continue;
     }
-    const failure = await watchRoot(dir, { hints, clock, signal, root, isFirst, limit });
+    const failure = await watchRoot(dir, { hints, clock, signal, root, isFirst, limit, doubt });
     if (signal.aborted) return;
     if (failure !== undefined && await look(dir) === root) {
       return target.failed(isOutOfWatches(failure) ? whyNot() : reasonOf(failure));
@@ -63,23 +72,25 @@ export async function watch(
 }
 
 /** How one root is watched. */
-interface RootWatch {
+interface RootWatch extends Required<WatchOptions> {
   readonly hints: Gathered;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly root: string;
   readonly isFirst: boolean;
-  readonly limit: Limit;
 }
 
 /** Watches the root that is there now until it is there no more. @returns Why it cannot be watched, if so. */
-async function watchRoot(dir: string, { hints, clock, signal, root, isFirst, limit }: RootWatch): Promise<unknown> {
+async function watchRoot(dir: string, options: RootWatch): Promise<unknown> {
+  const { hints, clock, signal, root, isFirst, limit, doubt } = options;
   const lost = new AbortController(), over = AbortSignal.any([signal, lost.signal]);
   const watching = begin(dir, hints, clock, over, limit).catch((error) => error).finally(() => lost.abort());
   // What happened before it was watched nobody has told.
   if (!isFirst) hints.add(undefined);
   while (!over.aborted) {
-    await clock.sleep(ROOT_LOOK_MS, over);
+    const waiting = new AbortController();
+    await Promise.race([clock.sleep(ROOT_LOOK_MS, AbortSignal.any([over, waiting.signal])), doubt.heard()]);
+    waiting.abort();
     if (!over.aborted && await look(dir) !== root) lost.abort();
   }
   return await watching;

@@ -49,8 +49,8 @@ export type ClientNote =
   | { readonly about: "dirty"; readonly paths: readonly string[] | undefined }
   | { readonly about: "dialled"; readonly refused: boolean; readonly retry: boolean; readonly reason: string };
 
-/** What the engine asks for: a connection. */
-export type ClientRequest = "dial";
+/** What the engine asks for: a connection; that somebody looks whether it is the root that is watched. */
+export type ClientRequest = "dial" | "doubt root";
 
 /** Longer files hold no id of a mirror. */
 const MAX_ID_BYTES = 100;
@@ -97,6 +97,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     prng: random,
     emit: side.emit,
     dirty,
+    doubtRoot: () => side.request("doubt root"),
     dial,
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),
     lastMirror: () => onlyIndexIn(state),

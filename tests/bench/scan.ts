@@ -20,6 +20,15 @@ function walk(fs: FileSystem, dir: RelPath): number {
   return count;
 }
 
+/** Walks by surveys; with prints, what has them is known by them, as after a restart where nothing has changed. */
+function survey(fs: FileSystem, dir: RelPath, prints: Map<RelPath, string>): number {
+  const { print, isKnown, entries } = fs.survey(dir, prints.get(dir));
+  prints.set(dir, print);
+  let count = isKnown ? IN_DIR : entries.length;
+  for (const { name, stat } of entries) if (stat.kind === "dir") count += survey(fs, joinPath(dir, name), prints);
+  return count;
+}
+
 function walkPlain(dir: string): number {
   let count = 0;
   for (const { name, isDirectory } of Deno.readDirSync(dir)) {
@@ -50,6 +59,15 @@ try {
     walks["posix layer"] = () => {
       using fs = new PosixFs(dir, libc);
       return walk(fs, ROOT);
+    };
+    const prints = new Map<RelPath, string>();
+    walks["posix layer, surveys"] = () => {
+      using fs = new PosixFs(dir, libc);
+      return survey(fs, ROOT, new Map());
+    };
+    walks["posix layer, known prints"] = () => {
+      using fs = new PosixFs(dir, libc);
+      return survey(fs, ROOT, prints);
     };
     walks["posix layer, root reopened"] = () => {
       using fs = new PosixFs(dir, libc, { reopen: true });

@@ -664,3 +664,21 @@ Deno.test("a connection that breaks while the source is missing is no reason not
   assert(isEqual(world));
   await stop();
 });
+
+Deno.test("a root that is found to be another is doubted by whoever watches it, each time", async () => {
+  const place = new MountPoint();
+  using world = new World({ wrapSource: place.fs });
+  world.source.writeFile(p("a"), "a");
+  const stop = world.live();
+  await world.clock.pass(1000);
+  assertEquals(world.doubts, 0);
+  const other = new MemoryFs(world.clock.nowNs, undefined, undefined, 7n);
+  other.writeFile(p("b"), "b");
+  for (const [times, at] of [[1, other], [2, world.source]] as const) {
+    place.at = at;
+    world.dirty.addAll();
+    await world.clock.pass(1000);
+    assertEquals(world.doubts, times);
+  }
+  await stop();
+});

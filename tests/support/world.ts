@@ -90,6 +90,8 @@ export class World implements Disposable {
   #links: Link[] = [];
   #ids = 0;
   #lastMirror: string | undefined;
+  /** How often the client has found its root to be another. */
+  doubts = 0;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -183,6 +185,7 @@ export class World implements Disposable {
       prng: () => 0.5,
       emit: (event) => this.clientEvents.push(event),
       dirty,
+      doubtRoot: () => this.doubts++,
       dial: () => this.dial(),
       overlap: () => undefined,
       lastMirror: () => this.#lastMirror,
