@@ -5,13 +5,13 @@ import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { DisconnectedError } from "../../core/errors.ts";
 import { handleLink } from "../../core/handle_link.ts";
-import { loadLibc } from "../../core/libc.ts";
+import { ownCalls } from "../../core/open_fs.ts";
 import { type Link, pipe } from "../../core/link.ts";
 import { portLink } from "../../core/port_link.ts";
 import { socketLink } from "../../core/socket_link.ts";
 import { seeded } from "../support/seed.ts";
 
-const libc = loadLibc();
+const libc = ownCalls();
 
 /** Two sockets that are connected. */
 async function sockets(): Promise<[Socket, Socket]> {
