@@ -3,6 +3,7 @@
 
 import { C, type Libc } from "../core/libc.ts";
 import { type RelPath, ROOT } from "../core/path.ts";
+import { pollfds, POLLIN } from "../core/pollfd.ts";
 import { LARGE, LARGE_BYTES, PosixDirs } from "../core/posix_dirs.ts";
 
 /** What may be in `InotifyEvent.mask`. */
@@ -30,10 +31,7 @@ const WANTED = IN.MODIFY | IN.ATTRIB | IN.MOVED_FROM | IN.MOVED_TO | IN.CREATE |
   IN.MOVE_SELF | IN.ONLYDIR;
 /** Kinds of directory entries: those that are, or may be, directories. */
 const DT_UNKNOWN = 0, DT_DIR = 4;
-const POLLIN = 1;
 const EFD_CLOEXEC = C.O_CLOEXEC;
-/** Bytes of a `struct pollfd`. */
-const POLLFD = 8;
 /** Bytes of a `struct inotify_event` without its name. */
 const HEAD = 16;
 
@@ -54,8 +52,8 @@ export class Inotify implements Disposable {
   readonly #libc: Libc;
   readonly #queue: number;
   readonly #bell: number;
-  /** The two `pollfd`s, which the kernel writes to while `poll` waits. */
-  readonly #polled = new Uint8Array(2 * POLLFD);
+  /** The queue and the bell. */
+  readonly #polled: Uint8Array<ArrayBuffer>;
   #stopped = false;
 
   /** @param root Absolute, its symbolic links resolved. @throws {Error} If the system has no more such queues to give. */
@@ -65,11 +63,7 @@ export class Inotify implements Disposable {
     const { call } = libc;
     this.#queue = this.#dirs.check(call.inotify_init1(C.O_NONBLOCK | C.O_CLOEXEC), "inotify_init", root);
     this.#bell = this.#dirs.check(call.eventfd(0, EFD_CLOEXEC), "eventfd", root);
-    const view = new DataView(this.#polled.buffer);
-    for (const [i, fd] of [this.#queue, this.#bell].entries()) {
-      view.setInt32(i * POLLFD, fd, true);
-      view.setInt16(i * POLLFD + 4, POLLIN, true);
-    }
+    this.#polled = pollfds([this.#queue, POLLIN], [this.#bell, POLLIN]);
   }
 
   /** Ends `batches`, after which nothing more is to be called. */

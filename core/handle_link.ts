@@ -5,11 +5,9 @@ import { atNextTurn } from "./clock.ts";
 import { DisconnectedError } from "./errors.ts";
 import { E, errorOf, type Libc } from "./libc.ts";
 import { type Link, Window } from "./link.ts";
+import { pollfds, POLLIN, POLLOUT } from "./pollfd.ts";
 
 const MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, SHUT_RDWR = 2;
-const POLLIN = 1, POLLOUT = 4;
-/** Bytes of a `pollfd`. */
-const POLLFD = 8;
 /** Where what is received lies; page-aligned. */
 const PAGES = 16;
 /** After so many buffers without a wait the event loop gets its turn: there is more in this thread than one connection. */
@@ -113,12 +111,8 @@ class HandleLink implements Link {
   /** Waits until the kernel has something, or room for something, or the connection is over. */
   async #ready(events: number): Promise<void> {
     if (this.#shut) return;
-    const polled = new Uint8Array(POLLFD);
-    const view = new DataView(polled.buffer);
-    view.setInt32(0, this.#handle, true);
-    view.setInt16(4, events, true);
     this.#waiting++;
-    await this.#libc.call.poll(polled, 1, -1);
+    await this.#libc.call.poll(pollfds([this.#handle, events]), 1, -1);
     this.#waiting--;
     this.#closeHandle();
   }

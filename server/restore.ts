@@ -3,15 +3,14 @@
 import { FatalError, reasonOf } from "../core/errors.ts";
 import { type FileSystem, NO_ID, type Stat } from "../core/fs.ts";
 import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { GroupSync } from "./group_sync.ts";
+import { writeParts } from "./holes.ts";
 import type { Moment } from "./moment.ts";
 import type { Past, PastNode } from "./past.ts";
 import { freeSlot } from "./places.ts";
-import { writeParts } from "./stage.ts";
 
 /** Copied at a time, where the system does not do it. */
 const COPY_BYTES = 1 << 20;
-/** Up to so many files are made durable one by one. */
-const FEW_FILES = 8;
 
 /** What came of it. */
 export interface Restored {
@@ -31,8 +30,7 @@ export class Restore {
   readonly #buffer = new Uint8Array(COPY_BYTES);
   /** Files with several names that have been copied, by inode number. */
   readonly #copied = new Map<bigint, RelPath>();
-  /** Files copied since `sync`. */
-  #unsynced = 0;
+  readonly #synced: GroupSync;
   readonly done: Restored = { files: 0, bytes: 0, later: 0, problems: [] };
 
   /**
@@ -42,6 +40,7 @@ export class Restore {
   constructor(from: FileSystem, to: FileSystem, past: Past) {
     this.#from = from;
     this.#to = to;
+    this.#synced = new GroupSync(to);
     this.#past = past;
   }
 
@@ -90,14 +89,12 @@ export class Restore {
     for (let count; (count = source.readAt(done, this.#buffer)) > 0; done += count) {
       writeParts(this.#buffer.subarray(0, count), done, isSparse, file);
     }
-    this.#unsynced++;
-    if (this.#unsynced <= FEW_FILES || !this.#to.features.syncAll) file.sync();
+    this.#synced.add(file);
   }
 
   /** Returns once what was copied is on the disk. */
   sync(): void {
-    if (this.#unsynced > FEW_FILES) this.#to.syncAll();
-    this.#unsynced = 0;
+    this.#synced.finish();
   }
 
   /** Gives what was copied the attributes that it had. */

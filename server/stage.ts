@@ -11,7 +11,9 @@ import { contentOf, digestOf, digestOfZeros } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
+import { GroupSync } from "./group_sync.ts";
 import { type Holder, Holdings, MAX_CHUNK_BYTES } from "./holdings.ts";
+import { writeParts } from "./holes.ts";
 import { LEFT_FROM_BYTES, type Leftovers, stagedName } from "./leftovers.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
@@ -32,18 +34,6 @@ export interface NotStaged {
   readonly reason: string;
 }
 
-/** How files are put together. */
-export interface StageOptions {
-  /** Whether what is staged must be on the disk when `sync` returns. */
-  readonly fsync: boolean;
-  /** No other stage's, ever: a power cut may bring back an old journal, which must not find other files under the names that it knows. */
-  readonly name: string;
-  /** Makes room for so many bytes on a full disk. @returns Whether there is any. */
-  readonly makeRoom: (bytes: number) => boolean;
-  /** What arrived before. */
-  readonly leftovers: Leftovers;
-}
-
 type Begin = ClientMessage & { type: "file" };
 
 interface Assembly {
@@ -59,12 +49,7 @@ interface Assembly {
   size: number;
 }
 
-/** Of a file with holes, zeros are left out in blocks of so many bytes. */
-const HOLE_BYTES = 4096;
-/** Up to so many files a commit are made durable one by one. */
-const FEW_FILES = 8;
-
-/** How files are staged. */
+/** How files are put together. */
 export interface StageOptions {
   /** Whether what is staged must be on the disk when `sync` returns. */
   readonly fsync: boolean;
@@ -73,6 +58,10 @@ export interface StageOptions {
    * knows.
    */
   readonly name: string;
+  /** Makes room for so many bytes on a full disk. @returns Whether there is any. */
+  readonly makeRoom: (bytes: number) => boolean;
+  /** What arrived before. */
+  readonly leftovers: Leftovers;
   /** Why a file of so many bytes may not be staged, if it may not. */
   readonly refusalOf?: (path: RelPath, size: number) => string | undefined;
 }
@@ -91,9 +80,7 @@ export class Stage {
   #next = 0;
   /** What every new file here has. */
   #present: Present | undefined;
-  /** Files staged since `sync`, and whether one of them may not be on the disk yet. */
-  #staged = 0;
-  #unsynced = false;
+  readonly #synced: GroupSync;
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
 
@@ -104,6 +91,7 @@ export class Stage {
     this.#leftovers = leftovers;
     this.#holdings = new Holdings(fs, index, leftovers);
     this.#sharing = new Sharing(this.#holdings);
+    this.#synced = new GroupSync(fs);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
@@ -252,7 +240,7 @@ export class Stage {
       }
       const present = this.#present ??= { owner: this.#fs.lstat(at)!, xattrs: "" };
       this.#metadata.apply(at, "file", attributes, present, file);
-      if (this.#fsync) this.#sync(file);
+      if (this.#fsync) this.#synced.add(file);
       file[Symbol.dispose]();
       this.#now = undefined;
       staged = { path, recipe, at, entry: { kind: "file", ...attributes, size, average, content } };
@@ -266,9 +254,7 @@ export class Stage {
 
   /** Makes sure that all files that have been staged are on the disk. */
   sync(): void {
-    if (this.#unsynced) this.#fs.syncAll();
-    this.#unsynced = false;
-    this.#staged = 0;
+    this.#synced.finish();
   }
 
   /** Forgets the file that was begun, if any, and closes what is open. */
@@ -286,13 +272,6 @@ export class Stage {
       this.#now = undefined;
     }
     this.abort();
-  }
-
-  /** One call a file is the quicker way for a few, one for the whole file system for many. */
-  #sync(file: WritableFile): void {
-    this.#staged++;
-    if (this.#staged <= FEW_FILES || !this.#fs.features.syncAll) file.sync();
-    else this.#unsynced = true;
   }
 
   #add(what: (now: Assembly) => void): void {
@@ -386,27 +365,4 @@ function gone(): never {
 
 function lengthOf(part: PatchPart): number {
   return "offset" in part ? part.length : part.bytes.length;
-}
-
-/** Writes `bytes`, which come at `offset` of the file; with `sparse`, blocks of zeros become holes. */
-export function writeParts(
-  bytes: Uint8Array,
-  offset: number,
-  sparse: boolean,
-  file: Pick<WritableFile, "write" | "skip">,
-): void {
-  if (!sparse) return file.write(bytes);
-  // Holes are whole blocks of the file, but for the last one.
-  const blockEnd = (at: number) => Math.min(bytes.length, at + HOLE_BYTES - (offset + at) % HOLE_BYTES);
-  for (let at = 0, to; at < bytes.length; at = to) {
-    const hole = isZeros(bytes, at, to = blockEnd(at));
-    while (to < bytes.length && isZeros(bytes, to, blockEnd(to)) === hole) to = blockEnd(to);
-    if (hole) file.skip(to - at);
-    else file.write(bytes.subarray(at, to));
-  }
-}
-
-function isZeros(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
-  return true;
 }

@@ -17,7 +17,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "staged files are not on the disk before they are committed",
     file: "server/stage.ts",
-    from: "if (this.#fsync) this.#sync(file);",
+    from: "if (this.#fsync) this.#synced.add(file);",
     to: "",
   },
   {
