@@ -166,8 +166,11 @@ export interface FileSystem extends FileTree {
   unlink(path: RelPath): void;
   /** Removes an empty directory. */
   rmdir(path: RelPath): void;
-  /** Sets metadata of the entry itself, of a symbolic link never that of its target. */
-  setMeta(path: RelPath, meta: Meta): void;
+  /**
+   * Sets metadata of the entry itself, of a symbolic link never that of its target.
+   * @returns What that entry is then, whatever has come to its path meanwhile.
+   */
+  setMeta(path: RelPath, meta: Meta): Stat;
   /**
    * Gives an entry (a symbolic link itself) to a user and a group; `NO_ID` leaves what is. May take setuid and setgid bits away.
    * Does nothing where the layer knows no owners.

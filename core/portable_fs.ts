@@ -214,15 +214,20 @@ export class PortableFs implements FileSystem {
   }
 
   /** A symbolic link from before 1970 can only be given whole seconds. */
-  setMeta(path: RelPath, meta: Meta): void {
+  setMeta(path: RelPath, meta: Meta): Stat {
     const at = this.#toOs(path);
     const now = Deno.lstatSync(at);
-    if (now.isSymlink) return setLinkTime(at, meta.mtimeNs);
-    // Both calls follow a link that is put here after the check.
-    if (!WINDOWS && meta.mode !== undefined && meta.mode !== modeOf(now)) Deno.chmodSync(at, meta.mode);
-    const time = toDate(meta.mtimeNs);
-    const readOnly = whereReadOnly(at, () => Deno.utimeSync(at, time, time));
-    if (readOnly) Deno.chmodSync(at, READ_ONLY);
+    if (now.isSymlink) setLinkTime(at, meta.mtimeNs);
+    else {
+      // Both calls follow a link that is put here after the check.
+      if (!WINDOWS && meta.mode !== undefined && meta.mode !== modeOf(now)) Deno.chmodSync(at, meta.mode);
+      const time = toDate(meta.mtimeNs);
+      const readOnly = whereReadOnly(at, () => Deno.utimeSync(at, time, time));
+      if (readOnly) Deno.chmodSync(at, READ_ONLY);
+    }
+    const then = this.lstat(path);
+    if (!then) throw new Deno.errors.NotFound(`utime '${at}'`);
+    return then;
   }
 
   chown(path: RelPath, uid: number, gid: number): void {

@@ -104,6 +104,11 @@ export class PosixDirs implements Disposable {
     return this.#text(text, SECOND_NAME);
   }
 
+  /** The handle of the directory at `dir`, if there is one now; not the caller's to close. */
+  kept(dir: RelPath): number | undefined {
+    return dir === ROOT && this.#root >= 0 ? this.#root : this.#kept.get(dir);
+  }
+
   /** A handle (O_PATH) of the directory at `dir`; not the caller's to close. */
   handle(dir: RelPath, call: string): number {
     if (this.#closed) throw new Deno.errors.BadResource("The file system is closed");

@@ -155,7 +155,7 @@ export class PosixFs implements FileSystem, Disposable {
     const { fd, name } = this.#dirs.parentOf(path, "mkdir");
     this.#dirs.check(this.#call.mkdirat(fd, name, mode), "mkdir", path);
     // The umask takes bits away, a set-group-ID parent adds one.
-    this.#chmod(path, fd, name, mode);
+    this.#withHandle(path, "chmod", (made) => this.#chmod(path, made, mode));
   }
 
   symlink(path: RelPath, target: string): void {
@@ -217,11 +217,18 @@ export class PosixFs implements FileSystem, Disposable {
     this.#dirs.forget(path);
   }
 
-  setMeta(path: RelPath, { mode, mtimeNs }: Meta): void {
-    const dirs = this.#dirs;
-    const { fd, name } = dirs.parentOf(path, "utime");
-    if (mode !== undefined) this.#chmod(path, fd, name, mode);
-    dirs.check(this.#call.utimensat(fd, name, dirs.times(mtimeNs), C.AT_SYMLINK_NOFOLLOW), "utime", path);
+  setMeta(path: RelPath, { mode, mtimeNs }: Meta): Stat {
+    return this.#withHandle(path, "utime", (fd) => {
+      const dirs = this.#dirs;
+      if (mode !== undefined) this.#chmod(path, fd, mode);
+      const times = dirs.times(mtimeNs);
+      if (this.#call.utimensat(fd, dirs.text(""), times, C.AT_EMPTY_PATH) < 0) {
+        // Before Linux 5.8.
+        if (dirs.libc.errno() !== E.EINVAL) throw dirs.error("utime", path);
+        dirs.check(this.#call.utimensat(C.AT_FDCWD, this.#address(fd), times, 0), "utime", path);
+      }
+      return this.#statOf(fd);
+    });
   }
 
   chown(path: RelPath, uid: number, gid: number): void {
@@ -235,11 +242,16 @@ export class PosixFs implements FileSystem, Disposable {
     // Nearly nothing has any: that is known without opening it.
     const at = dirs.text(`/proc/self/fd/${fd}/${path === ROOT ? "." : nameOf(path)}`);
     if (this.#call.llistxattr(at, 0, 0) === 0) return NONE;
-    return this.#withHandle(path, "getxattr", (at) => readXattrs(this.#dirs, at, path)) ?? new Map();
+    return this.#withHandle(path, "getxattr", (fd) => {
+      return this.#isLink(fd) ? NONE : readXattrs(dirs, this.#address(fd), path);
+    });
   }
 
   setXattrs(path: RelPath, xattrs: Xattrs): void {
-    const set = () => this.#withHandle(path, "setxattr", (at) => writeXattrs(this.#dirs, at, path, xattrs));
+    const set = () =>
+      this.#withHandle(path, "setxattr", (fd) => {
+        if (!this.#isLink(fd)) writeXattrs(this.#dirs, this.#address(fd), path, xattrs);
+      });
     try {
       set();
     } catch (error) {
@@ -273,32 +285,37 @@ export class PosixFs implements FileSystem, Disposable {
   }
 
   /** Sets the mode of an entry, of a symbolic link nothing. */
-  #chmod(path: RelPath, fd: number, name: number, mode: number): void {
+  #chmod(path: RelPath, fd: number, mode: number): void {
     const dirs = this.#dirs;
-    if (this.#call.syscall(C.SYS_fchmodat2, fd, name, mode, C.AT_SYMLINK_NOFOLLOW, 0) === 0) return;
+    if (this.#call.syscall(C.SYS_fchmodat2, fd, dirs.text(""), mode, C.AT_EMPTY_PATH, 0) === 0) return;
     const errno = dirs.libc.errno();
-    if (errno === E.EOPNOTSUPP && this.lstat(path)?.kind === "symlink") {
-      // `lstat` has used the scratch memory for its own name.
-      return void dirs.parentOf(path, "chmod");
-    }
-    if (errno !== E.ENOSYS && errno !== E.EPERM) throw errorOf(errno, "chmod", path);
-    // Before Linux 6.6, through a handle that cannot be exchanged.
-    this.#withHandle(path, "chmod", (at) => dirs.check(this.#call.chmod(at, mode), "chmod", path));
-    dirs.parentOf(path, "chmod");
+    // EOPNOTSUPP: symbolic links have none. Before Linux 6.6 there is no such call; sandboxes may answer EPERM.
+    if (errno !== E.EOPNOTSUPP && errno !== E.ENOSYS && errno !== E.EPERM) throw errorOf(errno, "chmod", path);
+    if (!this.#isLink(fd)) dirs.check(this.#call.chmod(this.#address(fd), mode), "chmod", path);
   }
 
-  /** Does something with what is at `path`, if that is no symbolic link, by an address that names it whatever comes there. */
-  #withHandle<T>(path: RelPath, call: string, what: (at: number) => T): T | undefined {
+  /** Does something with what is at `path` by a handle (O_PATH) that names it whatever comes there; of a directory, the one worked in. */
+  #withHandle<T>(path: RelPath, call: string, what: (fd: number) => T): T {
     const dirs = this.#dirs;
+    const kept = dirs.kept(path);
+    if (kept !== undefined) return what(kept);
     const { fd: parent, name } = dirs.parentOf(path, call);
     const flags = C.O_PATH | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
     const fd = dirs.check(this.#call.openat(parent, name, flags, 0), call, path);
     try {
-      if (this.#statOf(fd).kind === "symlink") return undefined;
-      return what(dirs.text(`/proc/self/fd/${fd}`));
+      return what(fd);
     } finally {
       this.#call.close(fd);
     }
+  }
+
+  #isLink(fd: number): boolean {
+    return this.#statOf(fd).kind === "symlink";
+  }
+
+  /** A path, in the scratch memory, by which calls that know no handles of this kind find what one is of. */
+  #address(fd: number): number {
+    return this.#dirs.text(`/proc/self/fd/${fd}`);
   }
 
   /** What `fd`, just made with `mode`, got of it: asked for once per directory and mode. */

@@ -125,12 +125,13 @@ export class Commit {
     }
     for (const { id, node, path, present } of this.#touchedDirs()) {
       try {
-        this.#metadata.apply(path, "dir", node.entry, present);
-        this.#index.setSeen(id, seenOf(this.#fs.lstat(path)));
+        const stat = this.#metadata.apply(path, "dir", node.entry, present);
+        if (!stat) throw new ProblemError("somebody else has changed it");
+        this.#index.setSeen(id, seenOf(stat));
       } catch (error) {
         // It is not as the index says.
         this.#index.setSeen(id, undefined);
-        this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
+        this.#doubt(path, reasonOf(error));
       }
     }
     this.#lookAtNamesLeft();
@@ -274,7 +275,7 @@ export class Commit {
   #copy(from: RelPath, entry: FileEntry | SymlinkEntry, at: RelPath): void {
     if (entry.kind === "symlink") {
       this.#fs.symlink(at, entry.target);
-      return this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
+      return void this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
     }
     using file = this.#fs.createFile(at, entry.mode & 0o777 | 0o600);
     using source = this.#fs.openFile(from);
@@ -282,7 +283,7 @@ export class Commit {
     for (let done = 0, count; (count = source.readAt(done, bytes)) > 0; done += count) {
       file.write(bytes.subarray(0, count));
     }
-    this.#metadata.apply(at, "file", entry, { owner: this.#fs.lstat(at)!, xattrs: "" }, file);
+    this.#metadata.applyTo(file, at, entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
     file.sync();
   }
 
@@ -306,11 +307,12 @@ export class Commit {
       this.#touch(node.parent);
       this.#index.setSeen(node.id, undefined);
     }
-    const owner = this.#ownerOf(this.#index.get(node.id)!, path);
-    this.#metadata.apply(path, entry.kind, attributes, { owner, xattrs: entry.xattrs });
+    const now = this.#index.get(node.id)!, owner = this.#ownerOf(now, path);
+    const stat = this.#metadata.apply(path, entry.kind, attributes, { owner, xattrs: entry.xattrs });
     this.#index.setAttributes(node, attributes);
     this.changes.push({ change: "metadata", kind: entry.kind, path });
-    this.#seeIf(isOurs, node.id, path);
+    const isIt = now.seen === undefined || now.seen.ino === stat?.ino;
+    this.#seeIf(isOurs && isIt, node.id, path, stat);
   }
 
   /** @param was Where it was for people, if that is not `from`. */
@@ -337,7 +339,7 @@ export class Commit {
     this.#hasMovedDir ||= node.entry.kind === "dir";
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
-    if (node.entry.kind !== "dir") this.#seeIf(isOurs, node.id, to);
+    if (node.entry.kind !== "dir") this.#seeIf(isOurs, node.id, to, this.#moved(node, to));
   }
 
   #park(path: RelPath, slot: number, stays: boolean): void {
@@ -358,7 +360,8 @@ export class Commit {
     if (visible) this.#parked.stays.set(path, visible.ino);
     if (node.entry.kind === "dir") return;
     // What is not as we left it is looked at when it has a place again.
-    if (isOurs) this.#see(node.id, slotPath(slot));
+    const stat = this.#moved(node, slotPath(slot));
+    if (isOurs && stat) this.#see(node.id, stat);
     else this.#index.setSeen(node.id, undefined);
   }
 
@@ -482,12 +485,18 @@ export class Commit {
     return stat !== undefined && isSame(node, stat);
   }
 
+  /** What lstat says of a file or symbolic link that has only moved; undefined if something else is there. */
+  #moved({ seen }: Node, to: RelPath): Stat | undefined {
+    const stat = this.#fs.lstat(to);
+    return stat?.ino === seen?.ino && stat?.mtimeNs === seen?.mtimeNs ? stat : undefined;
+  }
+
   /**
-   * Notes what lstat says of an entry, if it `isOurs`. What somebody else has changed must not be taken for ours because we have
+   * Notes what lstat says of an entry, if that is known and it `isOurs`. What somebody else has changed must not be taken for ours because we have
    * moved it or set its time: it is read anew, and the client is told that it has to compare.
    */
-  #seeIf(isOurs: boolean, id: number, path: RelPath): void {
-    if (isOurs) return this.#see(id, path);
+  #seeIf(isOurs: boolean, id: number, path: RelPath, stat: Stat | undefined): void {
+    if (isOurs && stat) return this.#see(id, stat);
     this.#index.setSeen(id, undefined);
     this.#doubt(path, "somebody else has changed it");
   }
@@ -503,10 +512,9 @@ export class Commit {
   }
 
   /** Notes what lstat says of an entry, for all its names. */
-  #see(id: number, path: RelPath): void {
-    const stat = this.#fs.lstat(path);
+  #see(id: number, stat: Stat): void {
     this.#index.setSeen(id, seenOf(stat));
-    if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
+    if (stat.nlink > 1) this.#seeOthers(id, stat);
   }
 
   /**

@@ -2,7 +2,16 @@
 // which keeps what is wanted beside what lstat said: nothing is forgotten, and once somebody with the right serves the mirror
 // it can be set.
 
-import { type FileSystem, type Meta, SETGID, SETUID, type Stat, USUAL_MODES, type Xattrs } from "../core/fs.ts";
+import {
+  type FileSystem,
+  type Meta,
+  SETGID,
+  SETUID,
+  type Stat,
+  USUAL_MODES,
+  type WritableFile,
+  type Xattrs,
+} from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Attributes, Digest, Kind } from "../core/types.ts";
 import { decodeXattrs, mapAccounts } from "../core/xattrs.ts";
@@ -40,21 +49,32 @@ export class Metadata {
 
   /**
    * Gives the entry at `path` its attributes; all else about it is as it shall be.
-   * @param target Sets mode and time: the file while it is open, else the file system.
+   * @returns What it is then; undefined if it is not what it was given, because somebody else is at work there.
    */
-  apply(
-    path: RelPath,
-    kind: Kind,
-    wanted: Attributes,
-    present: Present,
-    target: { setMeta(meta: Meta): void } = { setMeta: (meta) => this.#deps.fs.setMeta(path, meta) },
-  ): void {
+  apply(path: RelPath, kind: Kind, wanted: Attributes, present: Present): Stat | undefined {
+    const { fs } = this.#deps;
+    const meta = this.#prepare(path, kind, wanted, present);
+    const has = fs.setMeta(path, meta);
+    if (has.kind !== kind) return undefined;
+    if (has.mtimeNs === meta.mtimeNs) return has;
+    // What a second time makes the same of it, the disk cannot keep any better.
+    const again = fs.setMeta(path, meta);
+    return again.ino === has.ino && again.mtimeNs === has.mtimeNs ? again : undefined;
+  }
+
+  /** The same for a file of ours that is open; nobody else is at work there. */
+  applyTo(file: WritableFile, path: RelPath, wanted: Attributes, present: Present): void {
+    file.setMeta(this.#prepare(path, "file", wanted, present));
+  }
+
+  /** Sets all but what is left to be set, which comes back. */
+  #prepare(path: RelPath, kind: Kind, wanted: Attributes, present: Present): Meta {
     this.#tellLosses(kind, wanted);
     const owner = this.#own(path, wanted, present.owner);
-    if (kind === "symlink") return target.setMeta({ mtimeNs: wanted.mtimeNs });
+    if (kind === "symlink") return { mtimeNs: wanted.mtimeNs };
     // Before the mode, as it may be one that forbids it; an access list and the mode say the same about the group.
     if (present.xattrs !== wanted.xattrs) this.#setXattrs(path, wanted);
-    target.setMeta({ mode: safeMode(wanted, this.#deps.owners, owner), mtimeNs: wanted.mtimeNs });
+    return { mode: safeMode(wanted, this.#deps.owners, owner), mtimeNs: wanted.mtimeNs };
   }
 
   /** @returns The owner that it has then. */

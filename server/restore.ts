@@ -100,14 +100,14 @@ export class Restore {
   /** Gives what was copied the attributes that it had. */
   #dress({ kind, attributes }: PastNode, place: RelPath | undefined, stat: Stat | undefined, at: RelPath): void {
     const to = this.#to;
-    if (!stat && !attributes) return to.setMeta(at, { mode: 0o755, mtimeNs: to.lstat(at)!.mtimeNs });
+    if (!stat && !attributes) return void to.setMeta(at, { mode: 0o755, mtimeNs: to.lstat(at)!.mtimeNs });
     const { mtimeNs } = attributes ?? stat!;
     const owner = {
       uid: known(attributes?.uid) ?? stat?.uid ?? NO_ID,
       gid: known(attributes?.gid) ?? stat?.gid ?? NO_ID,
     };
     const owned = this.#chown(at, owner);
-    if (kind === "symlink") return to.setMeta(at, { mtimeNs });
+    if (kind === "symlink") return void to.setMeta(at, { mtimeNs });
     if (place !== undefined && this.#from.features.xattrs) this.#setXattrs(place, at);
     const mode = (attributes ?? stat!).mode;
     // A program runs as its owner only if it belongs to the same one.

@@ -239,7 +239,7 @@ export class Stage {
         throw new ProblemError("it did not arrive as it was sent; it is sent again");
       }
       const present = this.#present ??= { owner: this.#fs.lstat(at)!, xattrs: "" };
-      this.#metadata.apply(at, "file", attributes, present, file);
+      this.#metadata.applyTo(file, at, attributes, present);
       if (this.#fsync) this.#synced.add(file);
       file[Symbol.dispose]();
       this.#now = undefined;

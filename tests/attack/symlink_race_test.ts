@@ -88,6 +88,28 @@ for (const walk of [false, true]) {
   });
 }
 
+for (const evil of ["symlink", "directory"]) {
+  Deno.test({
+    name: `attack: PosixFs: what setMeta() says is of what it has changed, while a ${evil} comes to its place and goes`,
+    ignore: !libc,
+    async fn() {
+      using dir = new TempDir();
+      Deno.mkdirSync(`${dir.path}/d`);
+      if (evil === "symlink") Deno.symlinkSync("elsewhere", `${dir.path}/evil`);
+      else Deno.mkdirSync(`${dir.path}/evil`);
+      using fs = new PosixFs(dir.path, libc!);
+      await using swapper = await Swapper.start(`${dir.path}/d`, `${dir.path}/evil`);
+      const inodes = new Set<bigint>();
+      for (let mtimeNs = 1n; mtimeNs <= 20_000n || inodes.size < 2; mtimeNs++) {
+        const stat = fs.setMeta(p("d"), { mode: 0o755, mtimeNs });
+        assertEquals(stat.mtimeNs, mtimeNs);
+        inodes.add(stat.ino);
+      }
+      assert(await swapper.stop() > 1000);
+    },
+  });
+}
+
 Deno.test({
   name: "attack: whatever a client pushes below a directory of the mirror that becomes a link, nothing outside changes",
   ignore: !contained,

@@ -755,8 +755,9 @@ function metaTestsOf(kind: "file" | "dir" | "symlink", test: Register): void {
     else fs.symlink(p("it"), "gone");
   };
   const set = (fs: FileSystem, mtimeNs: bigint) => {
-    fs.setMeta(p("it"), { mtimeNs });
-    return fs.lstat(p("it"))!.mtimeNs;
+    const then = fs.setMeta(p("it"), { mtimeNs });
+    assertEquals(then, fs.lstat(p("it")), "what setMeta() says of it");
+    return then.mtimeNs;
   };
 
   test(`setMeta() sets times of a ${kind} as exactly as the layer says`, (fs) => {

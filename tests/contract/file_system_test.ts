@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProblemError } from "../../core/errors.ts";
-import { loadLibc } from "../../core/libc.ts";
+import { type Libc, loadLibc } from "../../core/libc.ts";
 import { joinPath, parsePath as p, ROOT } from "../../core/path.ts";
 import { inodeOf, PortableFs } from "../../core/portable_fs.ts";
 import type { DirsOptions } from "../../core/posix_dirs.ts";
 import { PosixFs } from "../../core/posix_fs.ts";
 import { makesLinks } from "../support/links.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
+import { onOldKernel } from "../support/old_kernel.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { fileSystemContract } from "./file_system_contract.ts";
 
@@ -20,15 +21,16 @@ fileSystemContract("PortableFs", () => {
 }, makesLinks);
 
 const libc = loadLibc();
-const POSIX: [string, DirsOptions][] = [
-  ["PosixFs", {}],
-  ["PosixFs, name by name", { walk: true }],
-  ["PosixFs, opened anew for each stretch", { reopen: true }],
+const POSIX: [string, DirsOptions, (libc: Libc) => Libc][] = [
+  ["PosixFs", {}, (libc) => libc],
+  ["PosixFs, name by name", { walk: true }, (libc) => libc],
+  ["PosixFs, opened anew for each stretch", { reopen: true }, (libc) => libc],
+  ["PosixFs on Linux 5.5", {}, onOldKernel],
 ];
-for (const [name, options] of libc ? POSIX : []) {
+for (const [name, options, kernel] of libc ? POSIX : []) {
   fileSystemContract(name, () => {
     const dir = new TempDir();
-    const fs = new PosixFs(dir.path, libc!, options);
+    const fs = new PosixFs(dir.path, kernel(libc!), options);
     return {
       fs,
       [Symbol.dispose]() {

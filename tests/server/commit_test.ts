@@ -3,7 +3,7 @@ import { noAccounts } from "../../core/accounts.ts";
 import { parsePath, ROOT } from "../../core/path.ts";
 import { ROOT_ID } from "../../core/schema.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
-import type { Step } from "../../core/types.ts";
+import type { Entry, Step } from "../../core/types.ts";
 import type { IndexedStep } from "../../server/commit.ts";
 import { Mirror } from "../../server/mirror.ts";
 import { JOURNAL, SLOT_DIR } from "../../server/places.ts";
@@ -22,7 +22,12 @@ const park: Step = { op: "park", path: path("a"), slot: 0, stays: true };
 async function scene(
   before: (call: string, fs: MemoryFs, at: unknown) => void = () => {},
 ): Promise<
-  & { fs: MemoryFs; commit: (...steps: Step[]) => Promise<string[]>; kindOf: (name: string) => string | undefined }
+  & {
+    fs: MemoryFs;
+    commit: (...steps: Step[]) => Promise<string[]>;
+    entryOf: (name: string) => Entry | undefined;
+    rescan: () => Promise<void>;
+  }
   & Disposable
 > {
   const clock = new FakeClock();
@@ -47,11 +52,13 @@ async function scene(
     const { problems } = await mirror.commit(steps as IndexedStep[], new Set(), () => Promise.resolve());
     // What the disk holds is what the index says, whatever the steps were.
     const known = index.children(ROOT_ID).map(({ name }) => name).sort();
-    assertEquals(known, Object.keys(fs.tree({ withoutPrivate: true })), "the index and the disk");
+    const there = Object.keys(fs.tree({ withoutPrivate: true })).filter((path) => !path.includes("/"));
+    assertEquals(known, there, "the index and the disk");
     return problems.map(({ path, message }) => `${path}: ${message}`);
   };
-  const kindOf = (name: string) => index.child(ROOT_ID, name)?.entry.kind;
-  return { fs, commit, kindOf, [Symbol.dispose]: () => index[Symbol.dispose]() };
+  const entryOf = (name: string) => index.child(ROOT_ID, name)?.entry;
+  const rescan = () => mirror.open(true, () => Promise.resolve());
+  return { fs, commit, entryOf, rescan, [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
 
 function contents(fs: MemoryFs): Record<string, string | undefined> {
@@ -93,7 +100,10 @@ Deno.test("a directory that somebody has made something else of is a problem of 
   world.fs.rmdir(path("d"));
   world.fs.symlink(path("d"), "/elsewhere");
   const made: Step = { op: "mkdir", path: path("d/sub"), entry };
-  assertEquals(await world.commit(made), ["d/sub: on the server: Not a directory (os error 20)"]);
+  assertEquals(await world.commit(made), [
+    "d/sub: on the server: Not a directory (os error 20)",
+    "d: on the server: somebody else has changed it; it is looked at anew",
+  ]);
   assertEquals(contents(world.fs), { a: "was a", b: "was b", d: "/elsewhere" });
 });
 
@@ -110,7 +120,60 @@ Deno.test("what somebody puts in the place of a link at once is no link that we 
   const entry = { kind: "symlink", target: "ours", ...plain(0o777, 5n) } as const;
   const made: Step = { op: "symlink", path: path("c"), entry };
   assertEquals(await world.commit(made), ["c: on the server: something else has come to its place"]);
-  assertEquals(world.kindOf("c"), "file");
+  assertEquals(world.entryOf("c")?.kind, "file");
+});
+
+/** Has something else lie at `path`, for the moment, whenever `call` is made for it. */
+function exchangedAt(call: string, at: string, instead: string): (called: string, fs: MemoryFs, arg: unknown) => void {
+  let back: ((fs: MemoryFs) => void) | undefined;
+  return (called, fs, arg) => {
+    back?.(fs);
+    back = undefined;
+    if (called !== call || arg !== at || !fs.lstat(path(instead))) return;
+    const swap = (fs: MemoryFs) => void fs.exchange(path(at), path(instead));
+    swap(fs);
+    back = swap;
+  };
+}
+
+for (const kind of ["symlink", "dir"] as const) {
+  Deno.test(`the index does not vouch for a directory in whose place somebody puts a ${kind} while it gets its time`, async () => {
+    using world = await scene(exchangedAt("setMeta", "d", "away/it"));
+    const entry = { kind: "dir", ...plain(0o755, 5n) } as const;
+    assertEquals(await world.commit({ op: "mkdir", path: path("d"), entry }), []);
+    assertEquals(await world.commit({ op: "mkdir", path: path("away"), entry }), []);
+    if (kind === "dir") world.fs.mkdir(path("away/it"), 0o755);
+    else world.fs.symlink(path("away/it"), "/elsewhere");
+    await world.commit({ op: "mkdir", path: path("d/sub"), entry });
+    const { mtimeNs } = world.fs.lstat(path("d"))!;
+    assert(mtimeNs !== 5n, "it got its time");
+    await world.rescan();
+    assertEquals(world.entryOf("d")!.mtimeNs, mtimeNs);
+  });
+}
+
+Deno.test("the index does not vouch for a file in whose place somebody puts another while it gets its time", async () => {
+  using world = await scene(exchangedAt("setMeta", "a", "away"));
+  world.fs.writeFile(path("away"), "theirs");
+  const meta: Step = { op: "meta", path: path("a"), attributes: plain(0o644, 5n) };
+  await world.commit(meta, { op: "remove", path: path("b") });
+  assertEquals(world.entryOf("a")!.mtimeNs, world.fs.lstat(path("a"))!.mtimeNs);
+});
+
+Deno.test("the index does not vouch for what somebody puts in the place of a file that has moved", async () => {
+  let moved = false;
+  using world = await scene((call, fs) => {
+    if (call === "renameNew") moved = true;
+    else if (call === "lstat" && moved && fs.lstat(path("c"))) {
+      moved = false;
+      fs.unlink(path("c"));
+      fs.writeFile(path("c"), "another's");
+    }
+  });
+  const problems = await world.commit({ op: "move", from: path("a"), to: path("c") });
+  assertEquals(problems, ["c: on the server: somebody else has changed it; it is looked at anew"]);
+  const entry = world.entryOf("c");
+  assertEquals(entry?.kind === "file" && entry.size, "another's".length);
 });
 
 Deno.test("what cannot be put on the disk is not acknowledged, and is completed later", async () => {

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { parsePath } from "../../core/path.ts";
+import { noAccounts } from "../../core/accounts.ts";
+import type { FileSystem, Meta } from "../../core/fs.ts";
+import { parsePath, type RelPath } from "../../core/path.ts";
+import { Metadata } from "../../server/metadata.ts";
+import { Owners } from "../../server/owners.ts";
+import { plain } from "../support/entries.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryFs } from "../support/memory_fs.ts";
 import { World } from "../support/world.ts";
 
 const path = parsePath;
@@ -20,4 +27,33 @@ Deno.test("a program runs as its owner or group in the mirror only where these a
     assertEquals(await world.once(), 0);
     assertEquals(world.mirror.lstat(path("tool"))!.mode.toString(8), mode.toString(8), `of ${uid}:${gid}`);
   }
+});
+
+Deno.test("what somebody changes the moment after it got its time is not what it was given; what the disk cannot keep better, is", () => {
+  const fs = new MemoryFs(new FakeClock().nowNs);
+  fs.mkdir(path("d"), 0o755);
+  const owners = new Owners(noAccounts);
+  let told: (time: bigint) => bigint = (time) => time;
+  const metadata = new Metadata({
+    fs: new Proxy<FileSystem>(fs, {
+      get(object, key) {
+        if (key !== "setMeta") return Reflect.get(object, key);
+        return (at: RelPath, meta: Meta) => {
+          const stat = object.setMeta(at, meta);
+          return { ...stat, mtimeNs: told(stat.mtimeNs) };
+        };
+      },
+    }),
+    owners,
+    xattrsOf: () => undefined,
+    warn: () => {},
+  });
+  const apply = () =>
+    metadata.apply(path("d"), "dir", plain(0o755, 1234567n), { owner: { uid: 0, gid: 0 }, xattrs: "" });
+  assertEquals(apply()?.mtimeNs, 1234567n);
+  let now = 10n ** 18n;
+  told = () => now++;
+  assertEquals(apply(), undefined);
+  told = (time) => time - time % 1000n;
+  assertEquals(apply()?.mtimeNs, 1234000n);
 });

@@ -249,10 +249,11 @@ export class MemoryFs implements FileSystem {
     this.#take(this.#place(path, "rmdir"));
   }
 
-  setMeta(path: RelPath, meta: Meta): void {
+  setMeta(path: RelPath, meta: Meta): Stat {
     const node = this.#get(path, "utime");
     this.#disk.changing(node);
     applyMeta(node, meta, this.#now());
+    return this.lstat(path)!;
   }
 
   chown(path: RelPath, uid: number, gid: number): void {

@@ -70,7 +70,7 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
     renameNew: (from, to) => fs.renameNew(spelt(from), spelt(to)),
     link: (from, to) => fs.link(spelt(from), spelt(to)),
     symlink: (path, target) => symlink(spelt(path), target),
-    setMeta: (path, meta) => fs.setMeta(spelt(path), floor(meta)),
+    setMeta: (path, meta) => plain(fs.setMeta(spelt(path), floor(meta))),
     chown() {},
     xattrs: () => new Map(),
     setXattrs() {},
