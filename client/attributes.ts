@@ -20,6 +20,8 @@ export interface AttributeOptions {
   readonly accounts: Accounts;
 }
 
+/** What of the source's metadata the index knows: the name of that fact. */
+const LOOKED_AT = "looked at";
 /** So many sets of extended attributes are remembered as told. */
 const MAX_TOLD = 100_000;
 
@@ -27,7 +29,9 @@ const MAX_TOLD = 100_000;
 export class SourceAttributes {
   readonly #fs: FileTree;
   readonly #index: TreeIndex;
-  readonly #options: AttributeOptions;
+  readonly #accounts: Accounts;
+  /** Whether extended attributes are asked for, whatever this machine can tell of them. */
+  readonly #wantsXattrs: boolean;
   readonly #users = new Set([NO_ID]);
   readonly #groups = new Set([NO_ID]);
   readonly #told = new Set<Digest>();
@@ -36,18 +40,30 @@ export class SourceAttributes {
     groups: [],
     xattrs: [],
   };
-  /** Every entry is to be looked at, whatever the index says: what is looked at of them has changed. */
-  lookAtAll = false;
+  #lookAtAll: boolean;
 
-  constructor(fs: FileTree, index: TreeIndex, options: AttributeOptions) {
+  constructor(fs: FileTree, index: TreeIndex, { xattrs, accounts }: AttributeOptions) {
     this.#fs = fs;
     this.#index = index;
-    this.#options = options;
+    this.#accounts = accounts;
+    this.#wantsXattrs = xattrs;
+    this.#lookAtAll = xattrs && index.fact(LOOKED_AT) !== "xattrs";
+  }
+
+  /** Whether every entry is to be looked at, whatever the index says: what is looked at of them has changed. */
+  get lookAtAll(): boolean {
+    return this.#lookAtAll;
+  }
+
+  /** All has been looked at: from now on, the index knows of all entries what is asked for. */
+  lookedAtAll(keep: boolean): void {
+    this.#lookAtAll = false;
+    if (keep) this.#index.setFact(LOOKED_AT, this.#wantsXattrs ? "xattrs" : "");
   }
 
   /** Whether the mirror has, or will have, all that lstat says and what it vouches for. */
   isSame(node: Node | undefined, stat: Stat): boolean {
-    return node !== undefined && !this.lookAtAll && vouches(node, stat) && this.#fits(node, stat);
+    return node !== undefined && !this.#lookAtAll && vouches(node, stat) && this.#fits(node, stat);
   }
 
   /** Whether the mirror has, or will have, the file with this stat there: another name of it needs no more than a link. */
@@ -76,7 +92,7 @@ export class SourceAttributes {
    * @throws {Error} What the file system says where extended attributes cannot be read.
    */
   of(path: RelPath, stat: Stat, node: Node | undefined): Attributes {
-    const { modes, owners } = this.#fs.features;
+    const { modes, owners, xattrs } = this.#fs.features;
     const known = node?.entry.kind === stat.kind ? node.entry : undefined;
     const uid = owners ? stat.uid : known?.uid ?? NO_ID, gid = owners ? stat.gid : known?.gid ?? NO_ID;
     this.#tellNames([uid], [gid]);
@@ -86,7 +102,7 @@ export class SourceAttributes {
       uid,
       gid,
       link: this.#linkOf(node, stat),
-      xattrs: this.#options.xattrs && stat.kind !== "symlink" ? this.#xattrs(path) : known?.xattrs ?? "",
+      xattrs: this.#wantsXattrs && xattrs && stat.kind !== "symlink" ? this.#xattrs(path) : known?.xattrs ?? "",
     };
   }
 
@@ -114,7 +130,7 @@ export class SourceAttributes {
   }
 
   #tellNames(uids: readonly number[], gids: readonly number[]): void {
-    const { accounts } = this.#options;
+    const accounts = this.#accounts;
     for (const id of uids) {
       if (this.#users.has(id)) continue;
       this.#users.add(id);

@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import { FatalError, reasonOf, RefusedError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { EngineHost } from "../core/host.ts";
+import type { Link } from "../core/link.ts";
 import type { ClientOptions } from "../core/options.ts";
 import { makePrivateFolder } from "../core/private_files.ts";
 import { openState, sourceFolder } from "../core/state.ts";
@@ -65,13 +66,17 @@ export async function runClient(options: ClientOptions, deps: ClientDeps): Promi
   }
   const doubt = new Bell();
   const dialler = new Dialler(route, state.top, signal);
+  // The first connection is made while the Worker loads, which will ask for it.
+  let first: Promise<Link> | undefined = dialler.dial();
+  first.catch(() => {});
   const host = new EngineHost<ClientStart, ClientNote, ClientRequest>(
     worker,
     start,
     emit,
     (request) => {
-      if (request === "doubt root") doubt.ring();
-      else dialler.dial().then((link) => host.link(link, undefined), (error) => host.note(noteOf(error)));
+      if (request === "doubt root") return doubt.ring();
+      (first ?? dialler.dial()).then((link) => host.link(link, undefined), (error) => host.note(noteOf(error)));
+      first = undefined;
     },
   );
   const stopped = new AbortController();

@@ -91,7 +91,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     fresh: (dir: RelPath) => fresh.add(dir),
     unread: (dir: RelPath) => rootRead &&= dir !== ROOT,
     followRenames,
-    early: deps.early,
+    survey: (dir, known) => deps.early?.(dir, known) ?? fs.survey(dir, known),
   };
   if (deps.keep) index.begin();
   try {

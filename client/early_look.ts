@@ -1,38 +1,68 @@
-// A look at the source while the server still looks at its mirror: what of it is as it was the last time, by the prints of the
-// index that the mirror probably still agrees with. It decides nothing: the scan that follows, which asks the index that it is to
-// ask, takes from here what it would survey with the same print, instead of surveying it again. So it is worth something only
-// until something may have changed.
+// A look at the source while the server still looks at its mirror: the scan as it will be if that mirror is the one that it was
+// the last time. It decides nothing: the scan that follows, which asks the index that it is to ask, takes from here what it would
+// survey, instead of surveying it again. So it is worth something only until something may have changed.
 
-import { isOfPath } from "../core/errors.ts";
-import type { FileTree, Survey } from "../core/fs.ts";
-import { joinPath, type RelPath, ROOT } from "../core/path.ts";
-import { ROOT_ID } from "../core/schema.ts";
-import type { TreeIndex } from "../core/tree_index.ts";
+import { isOfPath, SourceGoneError } from "../core/errors.ts";
+import type { Survey } from "../core/fs.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Digest } from "../core/types.ts";
+import { scanAll, type ScanDeps } from "./scan.ts";
 
-/** Surveys of directories that were found as their prints say. */
-export type EarlyLook = ReadonlyMap<RelPath, Survey>;
+/** So many entries are kept of directories in which something differs; what lies in those that are quiet need not be. */
+const MOST_ENTRIES = 50_000;
+/** Nothing else is done meanwhile, so it is over after this, wherever it is (ms). */
+const LONGEST_MS = 1000;
 
-/** Surveys all directories of which the index has a print. */
-export function lookEarly(fs: FileTree, index: TreeIndex): EarlyLook {
+/** What an early look is made with. */
+export type EarlyLookDeps = Pick<ScanDeps, "fs" | "index" | "attributes" | "rules"> & {
+  /** Ms of the clock. */
+  readonly now: () => number;
+  /** Whether the index may learn which directories are as it says. */
+  readonly keep: boolean;
+};
+
+/** Gives the survey of a directory, if it was made. */
+export type EarlyLook = (dir: RelPath, known: Digest | undefined) => Survey | undefined;
+
+/** Surveys the source, as far as it gets. */
+export function lookEarly({ now, keep, ...deps }: EarlyLookDeps): EarlyLook {
+  const { index } = deps;
   const found = new Map<RelPath, Survey>();
-  const look = (path: RelPath, id: number) => {
-    const print = index.print(id);
-    if (print !== undefined) {
-      const survey = surveyOf(fs, path, print);
-      if (survey?.isKnown) found.set(path, survey);
-    }
-    for (const { name, id: below } of index.directoriesIn(id)) look(joinPath(path, name), below);
+  const until = now() + LONGEST_MS;
+  let entries = 0;
+  const scan = scanAll({
+    ...deps,
+    followRenames: true,
+    // All of this is told by the scan that counts.
+    problem: () => {},
+    fresh: () => {},
+    unread: () => {},
+    survey: (dir, known) => {
+      if (now() > until) throw new EnoughError();
+      const survey = deps.fs.survey(dir, known);
+      if (survey.isKnown || (entries += survey.entries.length) <= MOST_ENTRIES) found.set(dir, survey);
+      return survey;
+    },
+    quiet: (dir, survey) => {
+      if (!keep) return;
+      entries -= survey.entries.length;
+      found.set(dir, { ...survey, isKnown: true, entries: survey.entries.filter(({ stat }) => stat.kind === "dir") });
+    },
+  });
+  index.begin();
+  try {
+    while (!scan.next().done);
+  } catch (error) {
+    if (!(error instanceof EnoughError || error instanceof SourceGoneError || isOfPath(error))) throw error;
+  } finally {
+    if (keep) index.commit();
+    else index.rollback();
+  }
+  return (dir, known) => {
+    const survey = found.get(dir), isKnown = survey?.print === known;
+    // Of what was known then, only the directories are here.
+    return survey && (isKnown || !survey.isKnown) ? { ...survey, isKnown } : undefined;
   };
-  look(ROOT, ROOT_ID);
-  return found;
 }
 
-/** What cannot be read is the scan's business. */
-function surveyOf(fs: FileTree, path: RelPath, print: string): Survey | undefined {
-  try {
-    return fs.survey(path, print);
-  } catch (error) {
-    if (!isOfPath(error)) throw error;
-    return undefined;
-  }
-}
+class EnoughError extends Error {}

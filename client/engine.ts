@@ -1,6 +1,7 @@
 // The client's engine: keeps one source and its mirror level for as long as it runs. It knows no sockets, no threads and no
 // terminal: connections, time, randomness, the file system and the watcher's hints are handed in.
 
+import { SourceAttributes } from "./attributes.ts";
 import { Cutter } from "../core/chunker.ts";
 import { isDamaged } from "../core/database.ts";
 import {
@@ -114,12 +115,15 @@ export class Engine {
   }
 
   #lookEarly(): Early | undefined {
-    const { dirty: { additions }, fs, lastMirror, openIndex } = this.#deps;
+    const { dirty: { additions }, fs, accounts, clock, lastMirror, openIndex } = this.#deps;
+    const { source, rules, xattrs } = this.#options;
     const mirrorId = lastMirror();
     if (mirrorId === undefined) return undefined;
     try {
       using index = openIndex(mirrorId);
-      return { mirrorId, look: lookEarly(fs, index), additions };
+      const attributes = new SourceAttributes(fs, index, { xattrs, accounts });
+      const look = lookEarly({ fs, index, attributes, rules, keep: !source.dryRun, now: () => clock.now() });
+      return { mirrorId, look, additions };
     } catch (error) {
       if (!isOfThisMachine(error)) throw error;
       // If there is something wrong with the index, it is so still when it is opened for good.

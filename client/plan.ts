@@ -430,9 +430,9 @@ export class Planner {
   *#meta(path: RelPath, node: Node, stat: Stat): Generator<Planned> {
     const { entry } = node;
     const attributes = this.#deps.attributes.of(path, stat, node);
-    this.#index.setSeen(node.id, this.#deps.seenOf(stat));
-    if (sameAttributes(entry, attributes)) return;
-    this.#index.setAttributes(node, attributes);
+    const seen = this.#deps.seenOf(stat);
+    if (sameAttributes(entry, attributes)) return this.#index.setSeen(node.id, seen);
+    this.#index.setMeta(node, attributes, seen);
     const step: Step = { op: "meta", path, attributes };
     // A directory's time changes with every entry made in it: nothing to tell a person about.
     if (entry.kind === "dir" && sameButTime(entry, attributes)) yield { do: "step", step };

@@ -15,7 +15,7 @@ import type { SourceAttributes } from "./attributes.ts";
 import type { Holds } from "./holds.ts";
 import type { Planned, PlannedContent } from "./plan.ts";
 import { nowhere, type Outlet } from "./remote.ts";
-import { type SendDeps, sendFile } from "./send_file.ts";
+import { type Base, type SendDeps, sendFile } from "./send_file.ts";
 
 /** A commit holds at most so many steps, and so many bytes of files unless a single one is larger. */
 const COMMIT_STEPS = 2000;
@@ -133,7 +133,7 @@ export class Push {
       const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(nowhere));
       if (file.sent) return true;
       await this.#tellUntold();
-      await this.#keep(planned, file.recipe, this.#deps.seenOf(stat, started));
+      await this.#keep(planned, base, file.recipe, this.#deps.seenOf(stat, started));
     } catch (error) {
       if (!isOfPath(error)) throw error;
       return true;
@@ -190,7 +190,7 @@ export class Push {
         holds.sent(path, clock.now(), clock.now() - started);
         return;
       }
-      await this.#keep(planned, file.recipe, seen);
+      await this.#keep(planned, base!, file.recipe, seen);
     } catch (error) {
       if (!isOfPath(error)) throw error;
       // The file that was opened may be another by now: what is there is looked at again.
@@ -205,12 +205,11 @@ export class Push {
   }
 
   /** Notes that the mirror has a file's content, and sets what else differs. */
-  async #keep({ path, attributes, node }: PlannedContent, recipe: Recipe, seen: Seen): Promise<void> {
+  async #keep({ path, attributes, node }: PlannedContent, base: Base, recipe: Recipe, seen: Seen): Promise<void> {
     const { index } = this.#deps;
-    index.setSeen(node!.id, seen);
-    if (!index.recipe(node!.id)) index.setRecipe(node!, recipe);
-    if (sameAttributes(node!.entry, attributes)) return;
-    index.setAttributes(node!, attributes);
+    if (!base.recipe) index.setRecipe(node!, recipe);
+    if (sameAttributes(node!.entry, attributes)) return index.setSeen(node!.id, seen);
+    index.setMeta(node!, attributes, seen);
     await this.#step({ op: "meta", path, attributes });
     this.#changes.push({ change: "metadata", kind: "file", path });
   }

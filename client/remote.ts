@@ -182,7 +182,9 @@ export class Remote implements Outlet {
   }
 
   async #request<T extends ServerMessage["type"]>(message: ClientMessage, type: T): Promise<Answer<T>> {
-    await this.send(message);
+    // Where there is nothing to wait for it goes at once: its sender may be about to work for long.
+    const sending = this.send(message);
+    if (sending) await sending;
     const answer = this.#expect(type);
     // Whoever waits for the answer learns of a broken connection there.
     this.flush().catch(() => {});

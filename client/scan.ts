@@ -2,7 +2,7 @@
 // observations, parents before children. It reads directories and metadata only, never content, and it never follows a
 // symbolic link. What it cannot read is a problem, and nothing below it counts as gone.
 
-import { reasonOf } from "../core/errors.ts";
+import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileTree, Listed, Stat, Survey } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
 import {
@@ -18,9 +18,9 @@ import {
 } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import type { Node } from "../core/entry_rows.ts";
+import type { Digest } from "../core/types.ts";
 import { byName, type TreeIndex } from "../core/tree_index.ts";
 import { hasNames, type SourceAttributes } from "./attributes.ts";
-import type { EarlyLook } from "./early_look.ts";
 import { lookAtRoot } from "./source_root.ts";
 
 /** One difference between the source and the index. */
@@ -45,8 +45,10 @@ export interface ScanDeps {
   readonly unread: (dir: RelPath) => void;
   /** Whether inode numbers are of the file system that the index knows: only then do they tell of renames. */
   readonly followRenames: boolean;
-  /** What has been surveyed already. */
-  readonly early?: EarlyLook | undefined;
+  /** What is in a directory. @throws {Error} What the file system says. */
+  readonly survey: (dir: RelPath, known: Digest | undefined) => Survey;
+  /** Called for every directory that turned out to be as the index says. */
+  readonly quiet?: (dir: RelPath, survey: Survey) => void;
 }
 
 /** How far a walk descends: into every directory, or only into those that the index does not know. */
@@ -153,10 +155,9 @@ class Walk {
     const same = node && isSameInode(node, stat) ? node : undefined;
     try {
       // What is asked for of all entries is not in a print.
-      const known = same && !attributes.lookAtAll ? index.print(same.id) : undefined;
-      const early = this.#deps.early?.get(path);
-      survey = early && early.print === known ? early : fs.survey(path, known);
+      survey = this.#deps.survey(path, same && !attributes.lookAtAll ? index.print(same.id) : undefined);
     } catch (error) {
+      if (!isOfPath(error)) throw error;
       unread(path);
       return problem(path, reasonOf(error));
     }
@@ -178,6 +179,7 @@ class Walk {
     const rows = new Map(before ? index.children(before.node.id).map((row) => [row.name, row] as const) : []);
     if (same && rules === above && this.#isQuiet(path, listed, rows, rules)) {
       index.setPrint(same.id, survey.print);
+      this.#deps.quiet?.(path, survey);
       return yield* this.#descend(path, same, listed, depth, rules);
     }
     for (const { name, stat } of listed) {

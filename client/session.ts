@@ -83,8 +83,6 @@ const FULL_SCAN_MS = 3_600_000;
 /** While something is held, the whole source is looked at so long after a change (ms), but for a tenth of the time at most. */
 const HELD_LOOK_MS = 1000;
 const HELD_LOOK_SHARE = 0.1;
-/** What of the source's metadata the index knows: the name of that fact. */
-const LOOKED_AT = "looked at";
 const RESTLESS = "it keeps changing while it is read; what the mirror has is an earlier state";
 /** Why nobody waits any more; without a reason an error is made each time. */
 const OVER = "something is due";
@@ -123,15 +121,10 @@ export class Session {
     this.#lookAt = guard.isMissing ? this.#started : Infinity;
     const { timeStepNs } = fs.features;
     const { xattrs } = options;
-    const attributes = new SourceAttributes(fs, index, {
-      xattrs: xattrs && fs.features.xattrs,
-      accounts: deps.accounts,
-    });
-    attributes.lookAtAll = xattrs && index.fact(LOOKED_AT) !== "xattrs";
     this.#cycleDeps = {
       fs,
       index,
-      attributes,
+      attributes: new SourceAttributes(fs, index, { xattrs, accounts: deps.accounts }),
       outlet: options.source.dryRun ? nowhere : remote,
       cutter,
       clock,
@@ -193,8 +186,9 @@ export class Session {
       return undefined;
     }
     this.#changed += result.changed;
+    const { attributes, keep } = this.#cycleDeps;
     if (result.interrupted) dirty.addAll();
-    else this.#lookedAt(taken);
+    else if (taken.all) attributes.lookedAtAll(keep);
     this.guard.end(taken.all && !result.interrupted && result.rootRead);
     this.#lookAgain(taken, clock.now() - started);
     if (result.refused.size > 0) {
@@ -226,7 +220,10 @@ export class Session {
       this.#addRacy();
     }
     const isClean = this.problems.size === 0 && !this.guard.holds;
-    const verified = await this.remote.prove() === this.index.rootHash();
+    const proof = this.remote.prove();
+    // It fails with the connection, and then here.
+    proof.catch(() => {});
+    const root = this.index.rootHash(), verified = await proof === root;
     this.#tellSynced(verified);
     return isClean && verified ? 0 : 3;
   }
@@ -273,14 +270,6 @@ export class Session {
     if (this.remote.error) return;
     this.remote.send(message);
     this.remote.flush().catch(() => {});
-  }
-
-  /** From a full scan on, the index knows of all entries what the options ask for. */
-  #lookedAt({ all }: Dirty): void {
-    const { attributes, keep } = this.#cycleDeps;
-    if (!all) return;
-    attributes.lookAtAll = false;
-    if (keep) this.index.setFact(LOOKED_AT, this.options.xattrs ? "xattrs" : "");
   }
 
   #follow(taken: Dirty, result: CycleResult): void {

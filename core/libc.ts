@@ -56,6 +56,7 @@ export const C = {
   UTIME_OMIT: 0x3ffffffe,
   SYS_openat2: 437,
   SYS_fchmodat2: 452,
+  SYS_listxattrat: 465,
   PATH_MAX: 4096,
 } as const;
 

@@ -33,6 +33,8 @@ export class PosixFs implements FileSystem, Disposable {
   readonly #dirs: PosixDirs;
   readonly #call: Libc["call"];
   readonly #survey: PosixSurvey;
+  /** Whether the kernel lists attributes by a handle and a name. */
+  #canListAt = true;
   /** What a mode becomes in the directory last written to: the umask and access lists take bits away. */
   #granted = { dir: ROOT, modes: new Map<number, number>() };
 
@@ -238,10 +240,7 @@ export class PosixFs implements FileSystem, Disposable {
 
   xattrs(path: RelPath): Xattrs {
     const dirs = this.#dirs;
-    const { fd } = dirs.parentOf(path, "getxattr");
-    // Nearly nothing has any: that is known without opening it.
-    const at = dirs.text(`/proc/self/fd/${fd}/${path === ROOT ? "." : nameOf(path)}`);
-    if (this.#call.llistxattr(at, 0, 0) === 0) return NONE;
+    if (this.#hasNoXattrs(path)) return NONE;
     return this.#withHandle(path, "getxattr", (fd) => {
       return this.#isLink(fd) ? NONE : readXattrs(dirs, this.#address(fd), path);
     });
@@ -282,6 +281,22 @@ export class PosixFs implements FileSystem, Disposable {
     const error = failed ? this.#dirs.error("syncfs", ROOT) : undefined;
     this.#call.close(fd);
     if (error) throw error;
+  }
+
+  /** Whether an entry has no attributes of any kind, as nearly all have none: that is known without opening it. */
+  #hasNoXattrs(path: RelPath): boolean {
+    const dirs = this.#dirs;
+    const { fd, name } = dirs.parentOf(path, "getxattr");
+    if (this.#canListAt) {
+      const length = this.#call.syscall(C.SYS_listxattrat, fd, name, C.AT_SYMLINK_NOFOLLOW, 0, 0);
+      if (length >= 0) return length === 0;
+      // Before Linux 6.13 there is no such call; sandboxes may answer EPERM.
+      const errno = dirs.libc.errno();
+      if (errno !== E.ENOSYS && errno !== E.EPERM) return false;
+      this.#canListAt = false;
+    }
+    const at = dirs.text(`/proc/self/fd/${fd}/${path === ROOT ? "." : nameOf(path)}`);
+    return this.#call.llistxattr(at, 0, 0) === 0;
   }
 
   /** Sets the mode of an entry, of a symbolic link nothing. */

@@ -39,6 +39,10 @@ const SET_SEEN =
 const SET_PRINT = "UPDATE entry SET print = ? WHERE id = ?";
 const FORGET_PRINT = "UPDATE entry SET print = NULL WHERE id = ? AND print IS NOT NULL";
 const SET_ATTRIBUTES = "UPDATE entry SET mode = ?, mtime = ?, uid = ?, gid = ?, link = ?, xattrs = ? WHERE id = ?";
+// The inode number is left out: to write it, even as it was, is to write its place in its index as well.
+const SET_META =
+  "UPDATE entry SET mode = ?, mtime = ?, uid = ?, gid = ?, link = ?, xattrs = ?, seen_mtime = ?, seen_ctime = ?, " +
+  "seen_mode = ?, seen_uid = ?, seen_gid = ?, racy = ? WHERE id = ?";
 
 const BY_ID = `SELECT ${COLUMNS} FROM entry WHERE id = ?`;
 const BY_NAME = `SELECT ${COLUMNS} FROM entry WHERE parent = ? AND name = ?`;
@@ -242,6 +246,18 @@ export class TreeIndex implements Disposable {
   setAttributes(node: Node, attributes: Attributes): void {
     this.#last = undefined;
     this.#prepare(SET_ATTRIBUTES).run(...attributeCells(attributes), node.id);
+    this.#invalidate(node.parent);
+  }
+
+  /** Sets the attributes of an entry, and what lstat said of it with them. */
+  setMeta(node: Node, attributes: Attributes, seen: Seen): void {
+    if (node.seen?.ino !== seen.ino) {
+      this.setSeen(node.id, seen);
+      return this.setAttributes(node, attributes);
+    }
+    this.#last = undefined;
+    const [, ...cells] = seenCells(seen);
+    this.#prepare(SET_META).run(...attributeCells(attributes), ...cells, node.id);
     this.#invalidate(node.parent);
   }
 

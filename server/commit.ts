@@ -308,11 +308,20 @@ export class Commit {
       this.#index.setSeen(node.id, undefined);
     }
     const now = this.#index.get(node.id)!, owner = this.#ownerOf(now, path);
-    const stat = this.#metadata.apply(path, entry.kind, attributes, { owner, xattrs: entry.xattrs });
-    this.#index.setAttributes(node, attributes);
+    const stat = this.#metadata.apply(path, entry.kind, attributes, {
+      owner,
+      mode: isOurs ? now.seen?.mode : undefined,
+      xattrs: entry.xattrs,
+    });
+    const seen = stat && (now.seen === undefined || now.seen.ino === stat.ino) ? seenOf(stat) : undefined;
+    if (isOurs && seen) {
+      this.#index.setMeta(now, attributes, seen);
+      if (stat!.nlink > 1) this.#seeOthers(node.id, stat!);
+    } else {
+      this.#index.setAttributes(node, attributes);
+      this.#disown(node.id, path);
+    }
     this.changes.push({ change: "metadata", kind: entry.kind, path });
-    const isIt = now.seen === undefined || now.seen.ino === stat?.ino;
-    this.#seeIf(isOurs && isIt, node.id, path, stat);
   }
 
   /** @param was Where it was for people, if that is not `from`. */
@@ -339,7 +348,10 @@ export class Commit {
     this.#hasMovedDir ||= node.entry.kind === "dir";
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
-    if (node.entry.kind !== "dir") this.#seeIf(isOurs, node.id, to, this.#moved(node, to));
+    if (node.entry.kind === "dir") return;
+    const stat = this.#moved(node, to);
+    if (isOurs && stat) this.#see(node.id, stat);
+    else this.#disown(node.id, to);
   }
 
   #park(path: RelPath, slot: number, stays: boolean): void {
@@ -492,11 +504,10 @@ export class Commit {
   }
 
   /**
-   * Notes what lstat says of an entry, if that is known and it `isOurs`. What somebody else has changed must not be taken for ours because we have
-   * moved it or set its time: it is read anew, and the client is told that it has to compare.
+   * What somebody else has changed must not be taken for ours because we have moved it or set its time: it is read anew, and the client
+   * is told that it has to compare.
    */
-  #seeIf(isOurs: boolean, id: number, path: RelPath, stat: Stat | undefined): void {
-    if (isOurs && stat) return this.#see(id, stat);
+  #disown(id: number, path: RelPath): void {
     this.#index.setSeen(id, undefined);
     this.#doubt(path, "somebody else has changed it");
   }

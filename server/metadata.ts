@@ -31,6 +31,8 @@ export interface MetadataDeps {
 export interface Present {
   /** Its owner and group now. */
   readonly owner: Pick<Stat, "uid" | "gid">;
+  /** Its mode now, where that is sure. */
+  readonly mode?: number | undefined;
   /** Digest of its extended attributes now; undefined where they are not known. */
   readonly xattrs: Digest | "" | undefined;
 }
@@ -72,9 +74,12 @@ export class Metadata {
     this.#tellLosses(kind, wanted);
     const owner = this.#own(path, wanted, present.owner);
     if (kind === "symlink") return { mtimeNs: wanted.mtimeNs };
+    const mode = safeMode(wanted, this.#deps.owners, owner), { mtimeNs } = wanted;
+    const isGiven = owner.uid !== present.owner.uid || owner.gid !== present.owner.gid;
     // Before the mode, as it may be one that forbids it; an access list and the mode say the same about the group.
-    if (present.xattrs !== wanted.xattrs) this.#setXattrs(path, wanted);
-    return { mode: safeMode(wanted, this.#deps.owners, owner), mtimeNs: wanted.mtimeNs };
+    const isDressed = present.xattrs !== wanted.xattrs;
+    if (isDressed) this.#setXattrs(path, wanted);
+    return mode === present.mode && !isGiven && !isDressed ? { mtimeNs } : { mode, mtimeNs };
   }
 
   /** @returns The owner that it has then. */

@@ -75,6 +75,7 @@ Deno.test("rootHash() is the same for the same tree, however it came about, and 
       xattrs: CONTENT,
     }].map((attributes) => (tree: TreeIndex, dir: number) => tree.setAttributes(tree.child(dir, "file")!, attributes)),
     (tree, dir) => tree.setAttributes(tree.get(dir)!, plain(0o755, 2n)),
+    (tree, dir) => tree.setMeta(tree.get(dir)!, plain(0o755, 20n), SEEN),
     (tree) => tree.setAttributes(tree.get(ROOT_ID)!, plain(0o700, 0n)),
     (tree, dir) => void tree.put(dir, "file", { ...FILE, content: "cd".repeat(32) } as Entry, undefined),
     (tree, dir) => void tree.put(dir, "file", { ...FILE, average: 4096 } as Entry, undefined),
@@ -105,6 +106,7 @@ Deno.test("TreeIndex forgets the print of a directory with any change of a row i
     [false, "put", (tree, dir) => tree.put(dir, "new", FILE, SEEN)],
     [false, "put again", (tree, dir) => tree.put(dir, "file", FILE, SEEN)],
     [false, "setAttributes", (tree, _, file) => tree.setAttributes(tree.get(file)!, plain(0o600, 9n))],
+    [false, "setMeta", (tree, _, file) => tree.setMeta(tree.get(file)!, plain(0o600, 9n), SEEN)],
     [false, "setSeen", (tree, _, file) => tree.setSeen(file, undefined)],
     [false, "move away", (tree, _, file) => tree.move(tree.get(file)!, ROOT_ID, MOVED)],
     [false, "move here", (tree, dir) => tree.move(tree.find(parsePath("other"))!, dir, "other")],
@@ -205,4 +207,17 @@ Deno.test("a damaged index file, or one of another version, is made anew", () =>
   using tree = new TreeIndex(file);
   assertEquals(tree.count(), 0);
   assert(tree.find(ROOT));
+});
+
+Deno.test("what is given attributes, and how it was seen with them, has both, whichever inode it is of by now", () => {
+  using tree = index();
+  const id = tree.put(ROOT_ID, "file", FILE, SEEN);
+  for (const ino of [SEEN.ino, 77n]) {
+    const seen = { ...SEEN, ino, mtimeNs: 5n, ctimeNs: 6n, mode: 0o600, uid: 7, gid: 8, racy: true };
+    const attributes = { mode: 0o640, mtimeNs: 9n, uid: 10, gid: 11, link: 12, xattrs: CONTENT };
+    tree.setMeta(tree.get(id)!, attributes, seen);
+    assertEquals(tree.get(id)!.seen, seen);
+    assertEquals(tree.get(id)!.entry, { ...FILE, ...attributes });
+    assertEquals(tree.withInode(ino).length, 1);
+  }
 });

@@ -3,9 +3,9 @@
 import { C, E, type Libc } from "../../core/libc.ts";
 
 /** Calls by number that came after Linux 5.5. */
-const NEWER: ReadonlySet<number> = new Set([C.SYS_openat2, C.SYS_fchmodat2]);
+const NEWER: ReadonlySet<number> = new Set([C.SYS_openat2, C.SYS_fchmodat2, C.SYS_listxattrat]);
 
-/** `libc` on Linux 5.5: without openat2 (5.6), `AT_EMPTY_PATH` for utimensat (5.8) and fchmodat2 (6.6). */
+/** `libc` on Linux 5.5: without openat2 (5.6), `AT_EMPTY_PATH` for utimensat (5.8), fchmodat2 (6.6) and listxattrat (6.13). */
 export function onOldKernel(libc: Libc): Libc {
   let refused: number | undefined;
   const refuse = (errno: number) => {

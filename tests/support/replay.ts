@@ -5,8 +5,8 @@ import type { RelPath } from "../../core/path.ts";
 import type { MemoryFs } from "./memory_fs.ts";
 import { type Call, handlesOf, isSent, stringsOf } from "./strace.ts";
 
-/** Sets a mode; a call that is newer than many a strace. */
-const FCHMODAT2 = "syscall_0x1c4";
+/** fchmodat2 and listxattrat, which are newer than many a strace and change no content and no name. */
+const NEWER: ReadonlySet<string> = new Set(["syscall_0x1c4", "syscall_0x1d1"]);
 
 /** Something done to the directory. */
 export interface Done {
@@ -22,7 +22,7 @@ export interface Done {
  * @throws {Error} If it does something that cannot be done again.
  */
 export function doneBy(call: Call, root: string, isPassedOver: (path: RelPath) => boolean): Done | undefined {
-  if (isSent(call.name) || call.name === FCHMODAT2) return undefined;
+  if (isSent(call.name) || NEWER.has(call.name)) return undefined;
   const below = (path: string) => {
     const isBelow = path === root || path.startsWith(`${root}/`);
     const rel = path.slice(root.length + 1) as RelPath;
