@@ -93,6 +93,8 @@ export interface WritableFile extends Disposable {
   setMeta(meta: Meta): void;
   /** Returns once the content is on the disk. */
   sync(): void;
+  /** Closes it. @returns What it is then. */
+  finish(): Stat;
 }
 
 /** Metadata that can be set. */
@@ -123,6 +125,8 @@ export interface FsFeatures {
   readonly syncAll: boolean;
   /** Whether inode numbers identify entries. */
   readonly inodes: boolean;
+  /** Whether a directory can be renamed whatever goes on in it: on Windows, whoever has a file in it open is in the way. */
+  readonly movesDirs: boolean;
 }
 
 /** A directory and all below it, to be read. */

@@ -71,6 +71,7 @@ export class PortableFs implements FileSystem {
       owners: !WINDOWS,
       xattrs: false,
       inodes: !WINDOWS,
+      movesDirs: !WINDOWS,
       syncAll: false,
     };
     this.#root = root;
@@ -388,6 +389,12 @@ class PortableWritable implements WritableFile {
 
   sync(): void {
     this.#file.syncSync();
+  }
+
+  /** By its path, as whoever looks at it later does: the two need not be told the same. */
+  finish(): Stat {
+    this[Symbol.dispose]();
+    return toStat(Deno.lstatSync(this.#made.at));
   }
 
   [Symbol.dispose](): void {

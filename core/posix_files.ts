@@ -4,17 +4,26 @@ import { type Meta, type ReadableFile, SETGID, SETUID, type Stat, type WritableF
 import { C, E } from "./libc.ts";
 import type { PosixDirs } from "./posix_dirs.ts";
 
+/** What the system says of a handle. */
+export type StatOf = (fd: number) => Stat;
+
 /** An open file. */
 abstract class OpenFile implements Disposable {
   readonly dirs: PosixDirs;
   readonly path: string;
+  readonly #statOf: StatOf;
   #fd: number;
 
   /** @param fd Handle; this closes it. */
-  constructor(dirs: PosixDirs, fd: number, path: string) {
+  constructor(dirs: PosixDirs, fd: number, path: string, statOf: StatOf) {
     this.dirs = dirs;
     this.#fd = fd;
     this.path = path;
+    this.#statOf = statOf;
+  }
+
+  stat(): Stat {
+    return this.#statOf(this.fd);
   }
 
   get fd(): number {
@@ -40,18 +49,6 @@ abstract class OpenFile implements Disposable {
 
 /** A file open for reading. */
 export class PosixReadable extends OpenFile implements ReadableFile {
-  readonly #statOf: (fd: number) => Stat;
-
-  /** @param statOf What the system says of a handle. */
-  constructor(dirs: PosixDirs, fd: number, path: string, statOf: (fd: number) => Stat) {
-    super(dirs, fd, path);
-    this.#statOf = statOf;
-  }
-
-  stat(): Stat {
-    return this.#statOf(this.fd);
-  }
-
   readAt(offset: number, into: Uint8Array): number {
     const { fd, dirs: { libc: { call } } } = this;
     let done = 0;
@@ -88,8 +85,8 @@ export class PosixWritable extends OpenFile implements WritableFile {
    * @param has The mode that it was given; the umask takes bits away.
    * @param size Where writing begins.
    */
-  constructor(dirs: PosixDirs, fd: number, path: string, mode: number, has: number, size = 0) {
-    super(dirs, fd, path);
+  constructor(dirs: PosixDirs, fd: number, path: string, statOf: StatOf, mode: number, has: number, size = 0) {
+    super(dirs, fd, path, statOf);
     this.#mode = mode;
     this.#has = has;
     this.#size = size;
@@ -143,6 +140,12 @@ export class PosixWritable extends OpenFile implements WritableFile {
     if (mode !== this.#has) dirs.check(call.fchmod(fd, mode), "chmod", this.path);
     this.#has = mode;
     dirs.check(call.futimens(fd, dirs.times(mtimeNs)), "utime", this.path);
+  }
+
+  finish(): Stat {
+    const stat = this.stat();
+    this[Symbol.dispose]();
+    return stat;
   }
 
   sync(): void {

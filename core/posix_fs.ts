@@ -6,7 +6,7 @@ import type { FileSystem, FsFeatures, Listed, Meta, ReadableFile, Stat, Survey, 
 import { C, E, errorOf, type Libc } from "./libc.ts";
 import { isPrivateName, nameOf, parentOf, type RelPath, ROOT } from "./path.ts";
 import { type DirsOptions, LARGE, LARGE_BYTES, PosixDirs } from "./posix_dirs.ts";
-import { PosixReadable, PosixWritable } from "./posix_files.ts";
+import { PosixReadable, PosixWritable, type StatOf } from "./posix_files.ts";
 import { statAt, STATX } from "./posix_stat.ts";
 import { PosixSurvey } from "./posix_survey.ts";
 import { readXattrs, writeXattrs } from "./posix_xattrs.ts";
@@ -29,10 +29,12 @@ export class PosixFs implements FileSystem, Disposable {
     xattrs: true,
     syncAll: true,
     inodes: true,
+    movesDirs: true,
   };
   readonly #dirs: PosixDirs;
   readonly #call: Libc["call"];
   readonly #survey: PosixSurvey;
+  readonly #statOfHandle: StatOf = (fd) => this.#statOf(fd);
   /** Whether the kernel lists attributes by a handle and a name. */
   #canListAt = true;
   /** What a mode becomes in the directory last written to: the umask and access lists take bits away. */
@@ -116,7 +118,7 @@ export class PosixFs implements FileSystem, Disposable {
       const { kind } = this.#statOf(fd);
       if (kind === "dir") throw errorOf(EISDIR, "open", path);
       if (kind !== "file") throw new ProblemError(OTHER);
-      return new PosixReadable(dirs, fd, path, (handle) => this.#statOf(handle));
+      return new PosixReadable(dirs, fd, path, this.#statOfHandle);
     } catch (error) {
       this.#call.close(fd);
       throw error;
@@ -131,7 +133,7 @@ export class PosixFs implements FileSystem, Disposable {
     if (path === ROOT) throw errorOf(EEXIST, "open", path);
     const fd = dirs.check(this.#call.openat(parent, name, flags, mode), "open", path);
     try {
-      return new PosixWritable(dirs, fd, path, mode, this.#grantedMode(path, mode, fd));
+      return new PosixWritable(dirs, fd, path, this.#statOfHandle, mode, this.#grantedMode(path, mode, fd));
     } catch (error) {
       this.#call.close(fd);
       throw error;
@@ -146,7 +148,7 @@ export class PosixFs implements FileSystem, Disposable {
     try {
       const { kind, mode: has, size } = this.#statOf(fd);
       if (kind !== "file") throw new ProblemError(OTHER);
-      return new PosixWritable(dirs, fd, path, mode, has, size);
+      return new PosixWritable(dirs, fd, path, this.#statOfHandle, mode, has, size);
     } catch (error) {
       this.#call.close(fd);
       throw error;

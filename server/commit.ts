@@ -2,7 +2,7 @@
 // the others go on. Directories get their times and modes back at the end, after everything in them has changed.
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
-import type { FileSystem, Stat } from "../core/fs.ts";
+import { type FileSystem, removeTree, type Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
@@ -42,8 +42,20 @@ const COPY_BYTES = 1 << 20;
 /** Up to so many directories (and the history's log) a commit are made durable one by one. */
 const FEW_DIRS = 8;
 
-/** A step with what the index shall know of a file, and what lstat said of it where it was staged. */
-export type IndexedStep = CommitStep & { readonly recipe?: Recipe; readonly staged?: Stat };
+/** A step with what is known of it beside: what a crash makes nobody miss. */
+export type IndexedStep = CommitStep & {
+  /** Of a file, for the index. */
+  readonly recipe?: Recipe;
+  /** What lstat says of a file where it was staged. */
+  readonly staged?: Stat;
+  /** Where a directory that is to be made was staged, with files in it. */
+  readonly dirAt?: RelPath;
+};
+
+/** What the journal is to say of a step. */
+export function journaled({ recipe: _, staged: __, dirAt: ___, ...step }: IndexedStep): CommitStep {
+  return step;
+}
 
 /** What was put somewhere, as lstat told of it before; undefined where it did not. */
 type Made = Stat | undefined;
@@ -73,6 +85,8 @@ export class Commit {
   #hasMade = false;
   #moves = 0;
   #hasMovedDir = false;
+  /** Where directories that were staged have come to; undefined if they have not. */
+  readonly #stagedDirs = new Map<RelPath, RelPath | undefined>();
   readonly problems: Problem[] = [];
   /** What was changed, as people see it. */
   readonly changes: Change[] = [];
@@ -116,6 +130,7 @@ export class Commit {
    * @throws {Error} If it cannot be made durable: then nothing of it may be acknowledged.
    */
   finish(fsync: boolean): void {
+    for (const [at, path] of this.#stagedDirs) if (path === undefined) discardDir(this.#fs, at);
     try {
       this.#makeDurable(fsync);
     } catch (error) {
@@ -188,12 +203,15 @@ export class Commit {
   #run(step: IndexedStep): void {
     switch (step.op) {
       case "mkdir":
-        return this.#mkdir(step.path, step.entry);
-      case "file":
-        return this.#separate(
-          this.#put(step.path, step.entry, (path, old) => this.#make(step.at, path, old, step.staged), step.recipe),
-          step.entry,
-        );
+        return this.#mkdir(step.path, step.entry, step.dirAt);
+      case "file": {
+        const { path, entry, at, staged, recipe } = step;
+        const isThere = this.#stagedDirs.get(parentOf(at)) === parentOf(path);
+        const id = isThere
+          ? this.#found(path, entry, staged!, recipe)
+          : this.#put(path, entry, (path, old) => this.#make(at, path, old, staged), recipe);
+        return this.#separate(id, entry);
+      }
       case "symlink":
         return this.#symlink(step.path, step.entry);
       case "link":
@@ -216,23 +234,45 @@ export class Commit {
     }
   }
 
-  #mkdir(path: RelPath, entry: DirEntry): void {
+  #mkdir(path: RelPath, entry: DirEntry, at: RelPath | undefined): void {
+    if (at !== undefined) this.#stagedDirs.set(at, undefined);
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
-    const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700));
+    const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700, at));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
     const inherits = this.#touched.get(this.#index.get(id)!.parent)?.xattrs !== "";
     this.#touched.set(id, { owner: this.#fs.lstat(path)!, xattrs: inherits ? undefined : "" });
   }
 
-  #makeDir(path: RelPath, mode: number): Made {
+  #makeDir(path: RelPath, mode: number, at: RelPath | undefined): Made {
     try {
-      this.#fs.mkdir(path, mode);
+      if (at === undefined || !this.#placeDir(at, path)) this.#fs.mkdir(path, mode);
     } catch (error) {
       throw error instanceof Deno.errors.AlreadyExists && this.#twinError(path) || error;
     }
     this.#hasMade = true;
     this.#moment.created(path, true);
     return undefined;
+  }
+
+  /** Puts a directory that was staged to its place, with all that is in it. @returns Whether it has. */
+  #placeDir(at: RelPath, path: RelPath): boolean {
+    try {
+      this.#fs.renameNew(at, path);
+    } catch {
+      // Something is there, which is told when it is made there; or another file system is: then its files come by themselves.
+      return false;
+    }
+    this.#stagedDirs.set(at, path);
+    return true;
+  }
+
+  /** A file has come to its place with its directory, which nobody else has seen before. @returns Its id. */
+  #found(path: RelPath, entry: FileEntry, stat: Stat, recipe: Recipe | undefined): number {
+    const parent = this.#parent(path);
+    if (this.#index.child(parent, nameOf(path))) throw new ProblemError("something is in its place");
+    this.#moment.created(path);
+    this.changes.push({ change: "create", kind: "file", path, size: entry.size });
+    return this.#index.put(parent, nameOf(path), entry, seenOf(stat), recipe);
   }
 
   #symlink(path: RelPath, entry: SymlinkEntry): void {
@@ -636,6 +676,15 @@ function discard(fs: FileSystem, { at, ino }: CommitStep & { op: "file" }): void
     if (fs.lstat(at)?.ino === ino) fs.unlink(at);
   } catch {
     // It may have been renamed already.
+  }
+}
+
+/** The same for a staged directory: what was in it has been put to its place by itself, or is of no use either. */
+function discardDir(fs: FileSystem, at: RelPath): void {
+  try {
+    removeTree(fs, at);
+  } catch {
+    // What is left of it is out of sight.
   }
 }
 

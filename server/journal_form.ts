@@ -2,7 +2,7 @@
 // the mirror: whatever is not exactly of this form is no journal.
 
 import { MAX_AVERAGE, MAX_FILE_BYTES, MAX_STEPS, MAX_TARGET_BYTES, MIN_AVERAGE } from "../core/limits.ts";
-import { isWithin, nameOf, parentOf, parsePath, type RelPath } from "../core/path.ts";
+import { parsePath } from "../core/path.ts";
 import { timeOf } from "./history_log.ts";
 import type { Journal } from "./journal.ts";
 import { FIRST_FREE_SLOT, STAGE_DIR } from "./places.ts";
@@ -26,9 +26,12 @@ const isPath: Check = (value) => {
     return false;
   }
 };
-const isStaged: Check = (value) =>
-  typeof value === "string" && isWithin(value as RelPath, STAGE_DIR) && parentOf(value as RelPath) === STAGE_DIR &&
-  /^[\w-]{1,100}(\.\d{1,2})?$/.test(nameOf(value as RelPath));
+/** In the stage, or in a directory there, where it may have any name. */
+const isStaged: Check = (value) => {
+  if (typeof value !== "string" || !value.startsWith(`${STAGE_DIR}/`)) return false;
+  const below = value.slice(STAGE_DIR.length + 1);
+  return /^[\w-]{1,100}(\.\d{1,2})?$/.test(below) || /^[\w-]{1,100}\/[^/]+$/.test(below) && isPath(below);
+};
 const isTarget: Check = (value) =>
   typeof value === "string" && value !== "" && value.length <= MAX_TARGET_BYTES && !value.includes("\0");
 const isAverage: Check = (value) => [...averages()].includes(Number(value));

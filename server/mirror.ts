@@ -9,7 +9,7 @@ import { type FileSystem, removeTree } from "../core/fs.ts";
 import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Problem } from "../core/types.ts";
-import { Commit, type IndexedStep, type Parked } from "./commit.ts";
+import { Commit, type IndexedStep, journaled, type Parked } from "./commit.ts";
 import { History, type HistoryLimits } from "./history.ts";
 import type { Moment } from "./moment.ts";
 import { Leftovers } from "./leftovers.ts";
@@ -222,13 +222,13 @@ export class Mirror implements Disposable {
     const { index } = this;
     const moment = this.#history.begin(index);
     const commit = new Commit(fs, index, this.metadata, this.#parked, moment);
-    const journaled = steps.map((step) => journalStep(fs, index, this.#parked, step));
+    const known = steps.map((step) => journalStep(index, this.#parked, step));
     rules?.begin();
-    const sure = rules ? journaled.filter((step) => rules.isHarmless(step)) : journaled;
-    writeJournal(fs, { stamp: moment.stamp, steps: sure.map(({ recipe: _, staged: __, ...step }) => step) }, fsync);
+    const sure = rules ? known.filter((step) => rules.isHarmless(step)) : known;
+    writeJournal(fs, { stamp: moment.stamp, steps: sure.map(journaled) }, fsync);
     index.begin();
     try {
-      for (const step of journaled) {
+      for (const step of known) {
         const denial = rules?.denialOf(step);
         if (!denial) commit.run(step);
         else {
@@ -381,11 +381,7 @@ function writeId(fs: FileSystem, id: string): void {
 }
 
 /** A step with what tells after a crash whether it was carried out. */
-function journalStep(fs: FileSystem, index: TreeIndex, parked: Parked, step: IndexedStep): IndexedStep {
-  if (step.op === "file") {
-    const staged = fs.lstat(step.at);
-    return { ...step, ino: staged?.ino ?? 0n, ...(staged && { staged }) };
-  }
+function journalStep(index: TreeIndex, parked: Parked, step: IndexedStep): IndexedStep {
   const had = step.op === "drop" ? parked.from.get(step.slot) : undefined;
   if (had !== undefined) return { ...step, had } as IndexedStep;
   const from = step.op === "move" ? step.from : step.op === "park" || step.op === "remove" ? step.path : undefined;

@@ -53,6 +53,8 @@ export interface SessionDeps {
   readonly grant: Grant | undefined;
 }
 
+/** Steps that move or remove what may be a directory. */
+const MOVING: ReadonlySet<IndexedStep["op"]> = new Set(["move", "park", "unpark", "remove"]);
 /** What a dry run may send. */
 const HARMLESS: ReadonlySet<string> = new Set<ClientMessage["type"]>(["list", "ask", "prove", "ping", "packed"]);
 /** In the place of a directory that is not there. */
@@ -278,10 +280,16 @@ class Session {
         return this.#unpack(message.bytes, message.size, hello);
       case "commit":
         return this.#commit();
-      case "mkdir":
+      case "mkdir": {
+        const { path, entry } = message;
+        this.#checkXattrs(entry.xattrs);
+        // What a client may do to each of the files is looked at when it is put to its place.
+        const at = this.#rules ? undefined : stage.makeDir(path, entry.mode);
+        return this.#add({ op: "mkdir", path, entry, ...(at !== undefined && { dirAt: at }) });
+      }
       case "symlink":
         this.#checkXattrs(message.entry.xattrs);
-        return this.#add({ op: message.type, path: message.path, entry: message.entry } as IndexedStep);
+        return this.#add({ op: "symlink", path: message.path, entry: message.entry });
       case "meta":
         this.#checkXattrs(message.attributes.xattrs);
         return this.#add({ op: "meta", path: message.path, attributes: message.attributes });
@@ -344,6 +352,8 @@ class Session {
   #add(step: IndexedStep): void {
     this.#weigh(weightOf(step));
     this.#steps.push(step);
+    if (step.op === "symlink" || step.op === "link") this.#stage!.dirs.take(step.path);
+    else if (MOVING.has(step.op)) this.#stage!.dirs.close();
   }
 
   /** One thing more is kept until the commit, of so many bytes. */
@@ -362,7 +372,7 @@ class Session {
     this.#problems = [];
     this.#weight = 0;
     const { changes, problems } = await mirror.commit(steps, new Set(stage.wrong), () => this.#waiting(), this.#rules);
-    stage.wrong.clear();
+    stage.committed();
     this.#answer({ type: "committed", problems: [...staged, ...problems] });
     tellChanges(changes, emit, everyChange);
     for (const { path } of changes) if (this.#told.delete(path)) emit({ event: "solved", path });

@@ -3,7 +3,7 @@
 // is one problem; what else belongs to it is passed over.
 
 import { ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
-import type { FileSystem, WritableFile } from "../core/fs.ts";
+import type { FileSystem, Stat, WritableFile } from "../core/fs.ts";
 import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
@@ -18,14 +18,17 @@ import { LEFT_FROM_BYTES, type Leftovers, stagedName } from "./leftovers.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
 import { Sharing } from "./share.ts";
+import { StagedDirs } from "./staged_dirs.ts";
 
 /** A file that is whole and waits to be committed. */
 export interface Staged {
   readonly path: RelPath;
   readonly entry: FileEntry;
   readonly recipe: Recipe;
-  /** Where it lies. */
+  /** Where it lies, its inode number, and what else is known of it there. */
   readonly at: RelPath;
+  readonly ino: bigint;
+  readonly staged: Stat;
 }
 
 /** Why there is no staged file. */
@@ -78,8 +81,10 @@ export class Stage {
   readonly #makeRoom: (bytes: number) => boolean;
   readonly #refusalOf: StageOptions["refusalOf"];
   #next = 0;
-  /** What every new file here has. */
+  /** What every new file here has, also in a directory here, which inherits nothing that a file would inherit from it. */
   #present: Present | undefined;
+  /** Directories that are to be made by this commit. */
+  readonly dirs: StagedDirs;
   readonly #synced: GroupSync;
   #now: Assembly | undefined;
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
@@ -92,14 +97,15 @@ export class Stage {
     this.#holdings = new Holdings(fs, index, leftovers);
     this.#sharing = new Sharing(this.#holdings);
     this.#synced = new GroupSync(fs);
+    this.dirs = new StagedDirs(fs);
     this.#metadata = metadata;
     this.#fsync = fsync;
     this.#name = name;
     this.#makeRoom = makeRoom;
   }
 
-  /** Files of the mirror that were found not to be what the index says, until `clear` is called on it. */
-  get wrong(): Set<RelPath> {
+  /** Files of the mirror that were found not to be what the index says, since the last commit. */
+  get wrong(): ReadonlySet<RelPath> {
     return this.#holdings.wrong;
   }
 
@@ -108,23 +114,48 @@ export class Stage {
     return this.#holdings.has(digest);
   }
 
+  /**
+   * A directory is to be made at `path`, and small files in it.
+   * @returns Where it is now; undefined where it is to be made at its place.
+   */
+  makeDir(path: RelPath, mode: number): RelPath | undefined {
+    return this.dirs.make(path, mode, this.#newName());
+  }
+
+  /** What was staged has been committed. */
+  committed(): void {
+    this.dirs.close();
+    this.#holdings.wrong.clear();
+  }
+
   /** Begins a file. @throws {ProtocolError} If one is begun already. */
   begin(begin: Begin): void {
+    this.#begin(begin, undefined);
+  }
+
+  /** @param place Where to put it together, if that matters. */
+  #begin(begin: Begin, place: RelPath | undefined): void {
     if (this.#now || this.#failed) throw new ProtocolError("A file begins within another");
     this.#attempt(begin.path, () => {
       const refusal = this.#refusalOf?.(begin.path, begin.size);
       if (refusal) throw new ProblemError(refusal);
-      const at = joinPath(STAGE_DIR, stagedName(`${this.#name}-${this.#next++}`, begin.average));
+      const at = place ?? joinPath(STAGE_DIR, stagedName(this.#newName(), begin.average));
       // Nobody else reads it before it has its own mode.
       const file = this.#withRoom(0, () => this.#fs.createFile(at, begin.attributes.mode & 0o777 | 0o600));
       this.#now = { begin, at, file, lengths: [], digests: [], own: new Map(), base: begin.base, size: 0 };
     });
+    this.dirs.take(begin.path);
+  }
+
+  #newName(): string {
+    return `${this.#name}-${this.#next++}`;
   }
 
   /** A small file in one go. @throws {ProtocolError} If its parts do not fit together, or a file is begun already. */
   whole(message: ClientMessage & { type: "whole" }): Staged | NotStaged {
     const { path, attributes, sparse, average, lengths, bytes, content } = message;
-    this.begin({ type: "file", path, attributes, sparse, size: bytes.length, average, base: path });
+    const begin = { type: "file", path, attributes, sparse, size: bytes.length, average, base: path } as const;
+    this.#begin(begin, this.dirs.placeFor(path));
     this.#add((now) => {
       for (const length of lengths) this.#note(now, digestOf(bytes.subarray(now.size, now.size + length)), length);
       this.#write(now, bytes, 0);
@@ -241,9 +272,10 @@ export class Stage {
       const present = this.#present ??= { owner: this.#fs.lstat(at)!, xattrs: "" };
       this.#metadata.applyTo(file, at, attributes, present);
       if (this.#fsync) this.#synced.add(file);
-      file[Symbol.dispose]();
+      const stat = file.finish();
       this.#now = undefined;
-      staged = { path, recipe, at, entry: { kind: "file", ...attributes, size, average, content } };
+      const entry = { kind: "file", ...attributes, size, average, content } as const;
+      staged = { path, recipe, at, ino: stat.ino, staged: stat, entry };
     });
     this.#holdings.close();
     this.#leftovers.ended(staged !== undefined);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
 import type { FileSystem, Stat } from "../../core/fs.ts";
-import { parsePath, type RelPath } from "../../core/path.ts";
+import { joinPath, parsePath, type RelPath } from "../../core/path.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { DirEntry, FileEntry } from "../../core/types.ts";
 import type { IndexedStep } from "../../server/commit.ts";
@@ -151,8 +151,14 @@ for (const [name, user] of LAYERS) {
       await mirror.open(true, () => Promise.resolve());
       const at = `${STAGE_DIR}/0` as RelPath;
       fs.writeFile(at, "new");
+      const dirAt = `${STAGE_DIR}/1` as RelPath, belowAt = joinPath(dirAt, "below");
+      fs.mkdir(dirAt, 0o755);
+      fs.writeFile(belowAt, "below");
+      const staged = (at: RelPath) => ({ at, ino: fs.lstat(at)!.ino, staged: fs.lstat(at) });
       const steps = [
-        { op: "file", path: path("a"), entry: FILE, at },
+        { op: "file", path: path("a"), entry: FILE, ...staged(at) },
+        { op: "mkdir", path: path("dir"), entry: DIR, dirAt },
+        { op: "file", path: path("dir/below"), entry: FILE, ...staged(belowAt) },
         { op: "move", from: path("b"), to: path("c") },
         { op: "remove", path: path("old") },
         { op: "symlink", path: path("link"), entry: { kind: "symlink", target: "new link", ...plain(0o777, 1n) } },
@@ -170,7 +176,7 @@ for (const [name, user] of LAYERS) {
       const { link: _, ...have } = contents(fs);
       const { link: __, ...had } = before;
       if (began) completed++;
-      assertEquals(have, began ? { a: "new", c: "was b" } : had, where);
+      assertEquals(have, began ? { a: "new", c: "was b", dir: "directory", "dir/below": "below" } : had, where);
       await again.open(true, () => Promise.resolve());
       const all = Object.values(fs.tree()).map(({ content, target }) => content ?? target);
       for (const was of ["was a", "was b", "was c", "was old", "was link"]) {

@@ -118,6 +118,7 @@ export class MemoryFs implements FileSystem {
     owners: true,
     xattrs: true,
     inodes: true,
+    movesDirs: true,
     syncAll: true,
   };
   readonly #now: () => bigint;
@@ -580,6 +581,12 @@ class MemoryWritable implements WritableFile {
 
   sync(): void {
     this.#disk.synced(opened(this.#node));
+  }
+
+  finish(): Stat {
+    const stat = toStat(opened(this.#node));
+    this[Symbol.dispose]();
+    return stat;
   }
 
   [Symbol.dispose](): void {

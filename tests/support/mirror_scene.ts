@@ -65,7 +65,8 @@ export async function mirrorScene(
       average: 16384,
       content: "ab".repeat(32),
     } as const;
-    return { op: "file", path: path(name), entry, at, recipe } as unknown as Step;
+    const stat = fs.lstat(at)!;
+    return { op: "file", path: path(name), entry, at, ino: stat.ino, staged: stat, recipe } as unknown as Step;
   };
   const commit = async (...steps: Step[]) => {
     const { problems } = await mirror.commit(steps as IndexedStep[], new Set(), () => Promise.resolve());

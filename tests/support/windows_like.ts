@@ -37,7 +37,15 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
   const moved = (path: RelPath) => joinPath(spelt(parentOf(path)), nameOf(path));
   const list = (dir: RelPath) => fs.list(spelt(dir)).map(({ name, stat }) => ({ name, stat: plain(stat) }));
   const lesser: Partial<FileSystem> = {
-    features: { ...fs.features, layer: "portable", timeStepNs: MS, modes: false, owners: false, xattrs: false },
+    features: {
+      ...fs.features,
+      layer: "portable",
+      timeStepNs: MS,
+      modes: false,
+      owners: false,
+      xattrs: false,
+      movesDirs: false,
+    },
     list,
     survey: (dir, known) => surveyOf(dir, list(dir), known),
     lstat(path) {
@@ -62,6 +70,7 @@ function lesserFs(fs: MemoryFs, symlink: FileSystem["symlink"]): FileSystem {
         skip: (length) => file.skip(length),
         setMeta: (meta) => file.setMeta(floor(meta)),
         sync: () => file.sync(),
+        finish: () => plain(file.finish()),
         [Symbol.dispose]: () => file[Symbol.dispose](),
       };
     },
