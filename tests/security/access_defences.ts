@@ -262,9 +262,16 @@ export const ACCESS: readonly Defence[] = [
   defence(
     "what a grant denies is carried out after a crash",
     "server/mirror.ts",
-    "rules ? journaled.filter((step) => rules.isHarmless(step)) : journaled",
-    "journaled",
+    "rules ? known.filter((step) => rules.isHarmless(step)) : known",
+    "known",
     "server/rules",
+  ),
+  defence(
+    "what a grant denies comes with its directory",
+    "server/session.ts",
+    "this.#rules ? undefined : stage.makeDir(path, entry.mode)",
+    "stage.makeDir(path, entry.mode)",
+    "server/staged_dirs",
   ),
   defence(
     "what a client left between two places stays there",
