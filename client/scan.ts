@@ -5,17 +5,7 @@
 import { isOfPath, reasonOf } from "../core/errors.ts";
 import type { FileTree, Listed, Stat, Survey } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
-import {
-  comparePaths,
-  fromBytes,
-  isWithin,
-  joinPath,
-  nameOf,
-  namesOf,
-  parentOf,
-  type RelPath,
-  ROOT,
-} from "../core/path.ts";
+import { comparePaths, fromBytes, isWithin, joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { Digest } from "../core/types.ts";
@@ -100,6 +90,8 @@ class Walk {
   readonly #deps: ScanDeps;
   /** Rules in force within a directory. */
   readonly #rules = new Map<RelPath, IgnoreRules | undefined>();
+  /** The topmost odd one of directories and their ancestors; the root, which never is, where none is. */
+  readonly #odd = new Map<RelPath, RelPath>();
 
   constructor(deps: ScanDeps) {
     this.#deps = deps;
@@ -107,12 +99,19 @@ class Walk {
 
   /** The topmost of `path` and its ancestors that is no directory, or none that the index knows; `path` if all are. */
   firstOdd(path: RelPath): RelPath {
-    let at = ROOT;
-    for (const name of namesOf(parentOf(path))) {
-      at = joinPath(at, name);
-      if (!isDirectory(this.#deps.fs, at) || this.#deps.index.find(at)?.entry.kind !== "dir") return at;
-    }
-    return path;
+    return this.#oddAt(parentOf(path)) ?? path;
+  }
+
+  /** The topmost of `dir` and its ancestors that is odd, if one is. Of a thousand paths in one directory, the first asks. */
+  #oddAt(dir: RelPath): RelPath | undefined {
+    if (dir === ROOT) return undefined;
+    const known = this.#odd.get(dir);
+    if (known !== undefined) return known === ROOT ? undefined : known;
+    const { fs, index } = this.#deps;
+    const isOdd = () => !isDirectory(fs, dir) || index.find(dir)?.entry.kind !== "dir";
+    const odd = this.#oddAt(parentOf(dir)) ?? (isOdd() ? dir : undefined);
+    this.#odd.set(dir, odd ?? ROOT);
+    return odd;
   }
 
   /** Observes one path. @returns Whether all that is below it was observed too. */
