@@ -178,7 +178,9 @@ export class Push {
     const before = node?.entry.kind === "file" ? node.entry : undefined;
     try {
       const base = before && { id: node!.id, entry: before, recipe: index.recipe(node!.id) };
-      const file = await sendFile({ path, stat, attributes }, base, this.#sendDeps(this.#deps.outlet));
+      // Its time is as it was: it has got another mode or name, or is looked at again because it was seen too soon after a change.
+      const isDoubtful = before?.size === stat.size && node?.seen?.mtimeNs === stat.mtimeNs;
+      const file = await sendFile({ path, stat, attributes, isDoubtful }, base, this.#sendDeps(this.#deps.outlet));
       const seen = seenOf(stat, readAt);
       if (file.sent) {
         this.#count(path);

@@ -55,6 +55,8 @@ export interface FileToSend {
   readonly stat: Stat;
   /** What the mirror's is to have. */
   readonly attributes: Attributes;
+  /** Whether its content is probably what the mirror has, so that nothing is to be done before it has been read. */
+  readonly isDoubtful?: boolean;
 }
 
 /** A part of the file: chunks that the mirror has in one file, or one that it may not have. */
@@ -127,8 +129,8 @@ export class Transfer {
   /** Reads the file and sends what the mirror lacks of it; it is up to the caller to `end` or `abort` it. */
   async run(file: ReadableFile): Promise<Recipe> {
     const { progress, signal, breathe } = this.deps;
-    const { size } = this.file.stat;
-    const early = this.#held.base !== undefined && size >= EARLY_FROM_BYTES && size <= EARLY_TO_BYTES;
+    const { stat: { size }, isDoubtful } = this.file;
+    const early = this.#held.base !== undefined && size >= EARLY_FROM_BYTES && size <= EARLY_TO_BYTES && !isDoubtful;
     if (early) await this.#begin();
     for (const piece of this.#pieces((offset, into) => file.readAt(offset, into), holesOf(file, this.file.stat))) {
       signal.throwIfAborted();

@@ -130,6 +130,26 @@ Deno.test("a touched file is not sent, a large one too, and leaves nothing in th
   assertEquals(world.mirror.list(STAGE_DIR), []);
 });
 
+Deno.test("the mirror copies nothing in vain of a large file whose time is as it was", async () => {
+  let staged = 0;
+  const wrapMirror = (fs: MemoryFs) =>
+    watchedFs(fs, (call, [at]) => {
+      if (call === "createFile" && isWithin(at as RelPath, STAGE_DIR)) staged++;
+    });
+  using world = new World({ wrapMirror });
+  const large = CONTENTS.random(9 << 20, random(1));
+  world.source.writeFile(F, large);
+  // It is looked at twice, as it has changed just now.
+  await bytesOfSync(world);
+  assertEquals(staged, 1);
+  world.source.setMeta(F, { mode: 0o600, mtimeNs: world.source.lstat(F)!.mtimeNs });
+  await bytesOfSync(world);
+  assertEquals(staged, 1);
+  world.source.writeFile(F, joined(large.subarray(0, -1), Uint8Array.of(large.at(-1)! ^ 1)));
+  await bytesOfSync(world);
+  assertEquals(staged, 2);
+});
+
 Deno.test("what is not in the mirror as its index says, is found, and the file arrives all the same", async () => {
   for (const at of [0, SIZE / 2, SIZE - 1]) {
     using world = await level(content());
