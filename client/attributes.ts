@@ -63,7 +63,12 @@ export class SourceAttributes {
 
   /** Whether the mirror has, or will have, all that lstat says and what it vouches for. */
   isSame(node: Node | undefined, stat: Stat): boolean {
-    return node !== undefined && !this.#lookAtAll && vouches(node, stat) && this.#fits(node, stat);
+    return node !== undefined && !this.#lookAtAll && this.isLevel(node, stat);
+  }
+
+  /** The same of an entry that has been looked at, whatever is to be looked at anew. */
+  isLevel(node: Node, stat: Stat): boolean {
+    return vouches(node, stat) && this.#fits(node, stat);
   }
 
   /** Whether the mirror has, or will have, the file with this stat there: another name of it needs no more than a link. */

@@ -8,6 +8,7 @@ import type { Departures } from "./departures.ts";
 import type { EarlyLook } from "./early_look.ts";
 import type { Harm } from "./harm.ts";
 import { type Planned, Planner } from "./plan.ts";
+import { Prints, type Surveyed } from "./prints.ts";
 import { Push, type PushDeps, type PushResult } from "./push.ts";
 import { type Observation, scanAll, type ScanDeps, scanNames, scanPaths } from "./scan.ts";
 
@@ -81,6 +82,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     if (planned.do !== "content" || !planned.compare) await push.carryOut(planned);
     else if (await push.isOther(planned)) planner.postpone(planned.path, planned.stat);
   };
+  const prints = new Prints();
   let interrupted = false, rootRead = true;
   const scanDeps: ScanDeps = {
     fs,
@@ -91,6 +93,8 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     fresh: (dir: RelPath) => fresh.add(dir),
     unread: (dir: RelPath) => rootRead &&= dir !== ROOT,
     followRenames,
+    // Where only some is looked at, large directories would be read in full at each change of an entry.
+    ...(dirty.all && { differing: (surveyed: Surveyed) => prints.note(surveyed) }),
     survey: (dir, known) => deps.early?.(dir, known) ?? fs.survey(dir, known),
   };
   if (deps.keep) index.begin();
@@ -113,7 +117,12 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     for (const wait of settled.waits) await push.carryOut(wait);
     const go = !interrupted && guard.allows(settled.harm, dirty.all);
     for (const planned of planner.end(settled, clock.now(), go)) await push.carryOut(planned);
-    return { ...await push.finish(), fresh, interrupted, rootRead };
+    const finishing = push.finish();
+    // It fails with the connection, and then here.
+    finishing.catch(() => {});
+    // While the mirror carries out the last of it.
+    prints.learn(index, attributes);
+    return { ...await finishing, fresh, interrupted, rootRead };
   } finally {
     // True or not, it is what we believe; the next connection starts by comparing.
     if (deps.keep) index.commit();

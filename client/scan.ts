@@ -11,6 +11,7 @@ import type { Node } from "../core/entry_rows.ts";
 import type { Digest } from "../core/types.ts";
 import { byName, type TreeIndex } from "../core/tree_index.ts";
 import { hasNames, type SourceAttributes } from "./attributes.ts";
+import type { Surveyed } from "./prints.ts";
 import { lookAtRoot } from "./source_root.ts";
 
 /** One difference between the source and the index. */
@@ -39,6 +40,8 @@ export interface ScanDeps {
   readonly survey: (dir: RelPath, known: Digest | undefined) => Survey;
   /** Called for every directory that turned out to be as the index says. */
   readonly quiet?: (dir: RelPath, survey: Survey) => void;
+  /** Called for every directory that did not, unless it has an ignore file. */
+  readonly differing?: (surveyed: Surveyed) => void;
 }
 
 /** How far a walk descends: into every directory, or only into those that the index does not know. */
@@ -175,12 +178,14 @@ class Walk {
     this.#rules.set(path, rules);
     const before = this.#counterpart(path, node, stat);
     if (!before) this.#deps.fresh(path);
-    const rows = new Map(before ? index.children(before.node.id).map((row) => [row.name, row] as const) : []);
-    if (same && rules === above && this.#isQuiet(path, listed, rows, rules)) {
+    const rows = before ? rowsOf(index, before.node.id) : new Map<string, Node>();
+    const isSame = (row: Node, stat: Stat) => attributes.isSame(row, stat);
+    if (same && rules === above && isQuiet(path, listed, rows, rules, isSame)) {
       index.setPrint(same.id, survey.print);
       this.#deps.quiet?.(path, survey);
       return yield* this.#descend(path, same, listed, depth, rules);
     }
+    if (rules === above) this.#deps.differing?.({ dir: path, survey, rules });
     for (const { name, stat } of listed) {
       const child = joinPath(path, name);
       if (rules.ignores(child, stat.kind === "dir")) {
@@ -203,17 +208,6 @@ class Walk {
       const child = joinPath(path, row.name);
       if (!rules.ignores(child, row.entry.kind === "dir")) yield { what: "gone", id: row.id, path: child };
     }
-  }
-
-  /** Whether all that is in a directory, and nothing else, is as its rows say, whatever the rules on what to ignore may be. */
-  #isQuiet(dir: RelPath, listed: readonly Listed[], rows: ReadonlyMap<string, Node>, rules: IgnoreRules): boolean {
-    const { attributes } = this.#deps;
-    return listed.length === rows.size && listed.every(({ name, stat }) => {
-      const row = rows.get(name);
-      // What its link number is to be depends on rows elsewhere.
-      if (!row || row.entry.link !== 0 && !hasNames(stat)) return false;
-      return attributes.isSame(row, stat) && !rules.ignores(joinPath(dir, name), stat.kind === "dir");
-    });
   }
 
   /** Observes what is below a directory in which itself nothing differs. */
@@ -268,6 +262,27 @@ class Walk {
 
 const OTHER = "it is neither a file nor a directory nor a symbolic link; skipped";
 const NO_NAME = "its name is not valid UTF-8, which this file system layer cannot read; skipped";
+
+/** The entries of a directory that the index knows, by name. */
+export function rowsOf(index: TreeIndex, dir: number): Map<string, Node> {
+  return new Map(index.children(dir).map((row) => [row.name, row] as const));
+}
+
+/** Whether all that is in a directory, and nothing else, is as its rows say, whatever the rules on what to ignore may be. */
+export function isQuiet(
+  dir: RelPath,
+  listed: readonly Listed[],
+  rows: ReadonlyMap<string, Node>,
+  rules: IgnoreRules,
+  isSame: (row: Node, stat: Stat) => boolean,
+): boolean {
+  return listed.length === rows.size && listed.every(({ name, stat }) => {
+    const row = rows.get(name);
+    // What its link number is to be depends on rows elsewhere.
+    if (!row || row.entry.link !== 0 && !hasNames(stat)) return false;
+    return isSame(row, stat) && !rules.ignores(joinPath(dir, name), stat.kind === "dir");
+  });
+}
 
 /**
  * Whether the entry at a place is the very one that the index knows there, whatever became of its content. Of what came from a

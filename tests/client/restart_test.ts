@@ -9,7 +9,8 @@ import { TreeIndex } from "../../core/tree_index.ts";
 import { SourceAttributes } from "../../client/attributes.ts";
 import { type EarlyLook, lookEarly } from "../../client/early_look.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { MemoryFs } from "../support/memory_fs.ts";
+import { watchedFs } from "../support/fault_fs.ts";
+import { MemoryFs, systemError } from "../support/memory_fs.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 /** Notes which directories are known by their prints. */
@@ -45,17 +46,20 @@ class Surveys {
 
 const ALL = ["", "a", "a/b", "c"];
 
-/** A tree that has been mirrored, and (unless `times` is 1) looked at again so that all prints are known, on both sides. */
+/**
+ * A tree that has been mirrored, and looked at again so that all prints are known, on both sides.
+ * @param isFresh Nothing is known: what was seen so soon after its last change was looked at by its names.
+ */
 async function settled(
   options: WorldOptions = {},
-  times = 2,
+  isFresh = false,
 ): Promise<{ world: World; source: Surveys; mirror: Surveys; [Symbol.dispose](): void }> {
   const source = new Surveys(), mirror = new Surveys();
   const world = new World({ ...options, wrapSource: source.wrap, wrapMirror: mirror.wrap });
   for (const dir of ["a", "a/b", "c"]) world.source.mkdir(p(dir), 0o755);
   for (const file of ["a/1", "a/b/2", "c/3", "4"]) world.source.writeFile(p(file), file);
-  await world.clock.pass(1000);
-  for (let i = 0; i < times; i++) assertEquals(await world.once(), 0);
+  if (!isFresh) await world.clock.pass(1000);
+  for (let i = 0; i < (isFresh ? 1 : 2); i++) assertEquals(await world.once(), 0);
   source.take();
   mirror.take();
   return { world, source, mirror, [Symbol.dispose]: () => world[Symbol.dispose]() };
@@ -67,16 +71,60 @@ Deno.test("where nothing has changed both sides know each directory by its print
   for (const side of [scene.source, scene.mirror]) assertEquals(side.take(), { known: ALL, unknown: [] });
 });
 
-Deno.test("the first look after all was sent surveys each directory once, and learns its print", async () => {
-  using scene = await settled({}, 1);
-  assertEquals(await scene.world.once(), 0);
+Deno.test("the look at which all is sent learns the prints, without another", async () => {
+  const source = new Surveys();
+  using world = new World({ wrapSource: source.wrap });
+  for (const dir of ["a", "a/b", "c", "c/linked", "c/ignoring"]) world.source.mkdir(p(dir), 0o755);
+  for (const file of ["a/1", "a/b/2", "c/3", "c/linked/5", "c/ignoring/.dirsyncignore", "4"]) {
+    world.source.writeFile(p(file), file);
+  }
+  world.source.link(p("c/linked/5"), p("c/linked/6"));
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
+  const all = [...ALL, "c/ignoring", "c/linked"];
+  assertEquals(source.take(), { known: [], unknown: all });
+  world.source.writeFile(p("a/1"), "another");
+  world.source.mkdir(p("a/new"), 0o700);
+  await world.clock.pass(1000);
+  // Of what has changed, too.
+  for (const unknown of [["", "a", "a/new", "c/ignoring"], ["c/ignoring"]]) {
+    assertEquals(await world.once(), 0);
+    assertEquals(source.take().unknown, unknown);
+  }
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
+
+Deno.test("what could not be done leaves its directory without a print", async () => {
+  const source = new Surveys();
+  let isBroken = true;
+  const wrapSource = (fs: MemoryFs) =>
+    watchedFs(source.wrap(fs), (call, [at]) => {
+      if (call === "openFile" && at === "a/1" && isBroken) throw systemError("EIO", call, "a/1");
+    });
+  using world = new World({ wrapSource });
+  for (const dir of ["a", "c"]) world.source.mkdir(p(dir), 0o755);
+  for (const file of ["a/1", "a/2", "c/3"]) world.source.writeFile(p(file), file);
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 3);
+  source.take();
+  isBroken = false;
+  assertEquals(await world.once(), 0);
+  assertEquals(source.take(), { known: ["", "c"], unknown: ["a"] });
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
+
+Deno.test("the first look at what was seen too soon surveys each directory once, and learns its print", async () => {
+  using scene = await settled({}, true);
+  const { world } = scene;
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
   assertEquals(scene.source.take(), { known: [], unknown: ALL });
-  assertEquals(await scene.world.once(), 0);
+  assertEquals(await world.once(), 0);
   assertEquals(scene.source.take(), { known: ALL, unknown: [] });
 });
 
 Deno.test("a dry run learns nothing from its early look", async () => {
-  using scene = await settled({}, 1);
+  using scene = await settled({}, true);
   const { world } = scene;
   for (let i = 0; i < 2; i++) {
     assertEquals(await world.once({ source: { source: "here:/source", sourceId: "x", dryRun: true } }), 0);

@@ -1,0 +1,47 @@
+// Prints that the index learns at the end of a look at everything: a directory in which something differed is now as it was
+// surveyed, if all of that could be done. Else the next start would have to compare each of its entries to find that out.
+
+import type { Survey } from "../core/fs.ts";
+import type { IgnoreRules } from "../core/ignore.ts";
+import type { RelPath } from "../core/path.ts";
+import type { TreeIndex } from "../core/tree_index.ts";
+import type { SourceAttributes } from "./attributes.ts";
+import { isQuiet, rowsOf } from "./scan.ts";
+
+/** So many entries of directories are remembered for it. */
+const MOST_ENTRIES = 50_000;
+
+/** A directory that was surveyed when it was not as the index says. */
+export interface Surveyed {
+  readonly dir: RelPath;
+  readonly survey: Survey;
+  /** Rules in force within it, which it does not add to. */
+  readonly rules: IgnoreRules;
+}
+
+/** The directories of one cycle. */
+export class Prints {
+  readonly #surveyed: Surveyed[] = [];
+  #entries = 0;
+
+  note(surveyed: Surveyed): void {
+    this.#entries += surveyed.survey.entries.length;
+    if (this.#entries <= MOST_ENTRIES) this.#surveyed.push(surveyed);
+  }
+
+  /** Notes the prints of those that the index says the same of by now. */
+  learn(index: TreeIndex, attributes: SourceAttributes): void {
+    for (const { dir, survey, rules } of this.#surveyed) {
+      const id = index.dirAt(dir);
+      if (id === undefined) continue;
+      const isThere = isQuiet(
+        dir,
+        survey.entries,
+        rowsOf(index, id),
+        rules,
+        (row, stat) => attributes.isLevel(row, stat),
+      );
+      if (isThere) index.setPrint(id, survey.print);
+    }
+  }
+}
