@@ -105,6 +105,11 @@ export class Commit {
     this.#moment = moment;
   }
 
+  /** Ids of the directories in or of which something has changed. */
+  get touched(): Iterable<number> {
+    return this.#touched.keys();
+  }
+
   /** Carries out one step. */
   run(step: IndexedStep): void {
     try {

@@ -3,7 +3,7 @@
 
 import type { Accounts } from "../core/accounts.ts";
 import type { Clock } from "../core/clock.ts";
-import { isOfSystem, reasonOf } from "../core/errors.ts";
+import { isOfPath, isOfSystem, reasonOf } from "../core/errors.ts";
 import type { Change, Emit } from "../core/events.ts";
 import { type FileSystem, removeTree } from "../core/fs.ts";
 import { ID_FILE, parentOf, type RelPath, ROOT } from "../core/path.ts";
@@ -14,7 +14,7 @@ import { History, type HistoryLimits } from "./history.ts";
 import type { Moment } from "./moment.ts";
 import { Leftovers } from "./leftovers.ts";
 import { clearJournal, readJournal, writeJournal } from "./journal.ts";
-import { rescan, scanMirror } from "./mirror_scan.ts";
+import { learnPrint, rescan, scanMirror } from "./mirror_scan.ts";
 import { Metadata } from "./metadata.ts";
 import type { AccountName } from "../core/wire.ts";
 import { groupFact, MIRROR_ID, userFact } from "../core/facts.ts";
@@ -52,6 +52,8 @@ const THIN_MS = 10;
 const THIN_EVERY_MS = 3_600_000;
 /** Who waits for another to have opened the mirror says so this often (ms). */
 const QUEUE_MS = 1000;
+/** While nobody waits, the thread is given back for so long after so long (ms). */
+const REST_MS = 20;
 
 /** The directory that the server keeps. */
 export class Mirror implements Disposable {
@@ -74,6 +76,10 @@ export class Mirror implements Disposable {
   #most = Infinity;
   /** Whether what the history holds is to be counted anew. */
   #recount = false;
+  /** Ids of directories in which a client has changed something, and which have not been looked at since. */
+  readonly #changed = new Set<number>();
+  /** Scans under way. */
+  #scans = 0;
 
   constructor(deps: MirrorDeps) {
     this.#deps = deps;
@@ -92,6 +98,7 @@ export class Mirror implements Disposable {
     this.#thinning?.abort();
     this.#index?.[Symbol.dispose]();
     this.#index = undefined;
+    this.#changed.clear();
   }
 
   /** Throws the index away, for it is damaged: the next session makes it anew. */
@@ -237,6 +244,7 @@ export class Mirror implements Disposable {
         }
       }
       commit.finish(fsync);
+      for (const id of commit.touched) this.#changed.add(id);
       for (const path of wrong) {
         const node = index.find(path);
         if (node) index.setSeen(node.id, undefined);
@@ -251,6 +259,41 @@ export class Mirror implements Disposable {
     for (const dir of doubtful) await this.#keepTrue((deps) => rescan(dir, deps), waiting);
     this.#thin();
     return commit;
+  }
+
+  /**
+   * Learns by which prints the directories are known in which the last client has changed something, so that the next one need not
+   * wait for that. Ends when one comes. Never throws.
+   */
+  async rest(): Promise<void> {
+    const { clock } = this.#deps;
+    const index = this.#index;
+    while (index && this.#changed.size > 0) {
+      await clock.sleep(REST_MS);
+      if (this.#index !== index || this.#pusher !== undefined || this.#scans > 0) return;
+      try {
+        index.begin();
+        this.#learnPrints(index);
+        index.commit();
+      } catch {
+        // The next client's scan finds out what is wrong.
+        return this.#changed.clear();
+      }
+    }
+  }
+
+  #learnPrints(index: TreeIndex): void {
+    const { fs, clock } = this.#deps;
+    const until = clock.now() + REST_MS;
+    for (const id of this.#changed) {
+      this.#changed.delete(id);
+      try {
+        learnPrint(id, { fs, index });
+      } catch (error) {
+        if (!isOfPath(error)) throw error;
+      }
+      if (clock.now() >= until) return;
+    }
   }
 
   /** Carries out again what a crash interrupted, and clears what nobody will come for. */
@@ -365,9 +408,11 @@ export class Mirror implements Disposable {
     };
     const problem = (path: RelPath, error: unknown) => emit({ event: "problem", path, message: reasonOf(error) });
     index.begin();
+    this.#scans++;
     try {
       await scan({ fs, index, breathe, problem });
     } finally {
+      this.#scans--;
       index.commit();
     }
   }

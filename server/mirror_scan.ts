@@ -3,7 +3,7 @@
 
 import { averageFor, Cutter } from "../core/chunker.ts";
 import { isOfPath, ProblemError } from "../core/errors.ts";
-import { type FileSystem, holesOf, linkOf, type Stat } from "../core/fs.ts";
+import { type FileSystem, holesOf, linkOf, type Listed, type Stat } from "../core/fs.ts";
 import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf, digestOfChunk } from "../core/recipe.ts";
 import { ROOT_ID } from "../core/schema.ts";
@@ -52,11 +52,8 @@ export async function rescan(dir: RelPath, deps: MirrorScanDeps): Promise<void> 
 async function scanDir(dir: RelPath, id: number, deps: MirrorScanDeps, cutter: Cutter): Promise<void> {
   const { fs, index, problem } = deps;
   const { isKnown, print, entries } = fs.survey(dir, index.print(id));
-  const rows = new Map((isKnown ? [] : index.children(id)).map((row) => [row.name, row] as const));
-  const isQuiet = isKnown || entries.length === rows.size && entries.every(({ name, stat }) => {
-        const row = rows.get(name);
-        return row && isSame(row, stat);
-      });
+  const rows = isKnown ? new Map<string, Node>() : rowsOf(index, id);
+  const isQuiet = isKnown || isAsSeen(entries, rows);
   if (isQuiet && !isKnown) index.setPrint(id, print);
   for (const { name, stat } of entries) {
     if (stat.kind === "other" || isQuiet && stat.kind !== "dir") continue;
@@ -74,6 +71,28 @@ async function scanDir(dir: RelPath, id: number, deps: MirrorScanDeps, cutter: C
   }
   // Of a quiet directory all that is left is there.
   if (!isQuiet) { for (const row of rows.values()) index.remove(row.id); }
+}
+
+/**
+ * Learns by which print a directory is known, if all in it is as the index says; what is not, the next scan looks at.
+ * @throws {Error} What the file system says.
+ */
+export function learnPrint(id: number, { fs, index }: Pick<MirrorScanDeps, "fs" | "index">): void {
+  const dir = index.pathOf(id);
+  if (dir === undefined) return;
+  const { print, entries } = fs.survey(dir, undefined);
+  if (isAsSeen(entries, rowsOf(index, id))) index.setPrint(id, print);
+}
+
+function rowsOf(index: TreeIndex, dir: number): Map<string, Node> {
+  return new Map(index.children(dir).map((row) => [row.name, row] as const));
+}
+
+function isAsSeen(entries: readonly Listed[], rows: ReadonlyMap<string, Node>): boolean {
+  return entries.length === rows.size && entries.every(({ name, stat }) => {
+    const row = rows.get(name);
+    return row && isSame(row, stat);
+  });
 }
 
 /** Puts what is at `path` into the index. @returns Its id. */

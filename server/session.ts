@@ -183,6 +183,7 @@ class Session {
     this.#stage?.leave();
     await this.#bringBack();
     this.#release?.();
+    if (this.#release) this.#deps.mirror.rest();
   }
 
   /** Brings back what a client that may not remove anything has left between two places. Never throws. */

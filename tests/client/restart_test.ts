@@ -94,6 +94,49 @@ Deno.test("the look at which all is sent learns the prints, without another", as
   assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
 });
 
+Deno.test("once its client has gone, the server learns the prints of what that has changed", async () => {
+  const mirror = new Surveys();
+  using world = new World({ wrapMirror: mirror.wrap });
+  for (const dir of ["a", "a/b", "c"]) world.source.mkdir(p(dir), 0o755);
+  for (const file of ["a/1", "a/b/2", "c/3", "4"]) world.source.writeFile(p(file), file);
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
+  // It has not had the time.
+  assertEquals(mirror.take(), { known: [], unknown: [""] });
+  await world.clock.pass(100);
+  assertEquals(mirror.take(), { known: [], unknown: ALL });
+  assertEquals(await world.once(), 0);
+  assertEquals(mirror.take(), { known: ALL, unknown: [] });
+  // Nothing was changed, so nothing is to be learnt.
+  await world.clock.pass(100);
+  assertEquals(mirror.take(), { known: [], unknown: [] });
+  world.source.writeFile(p("a/b/2"), "another");
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
+  mirror.take();
+  // What somebody else makes of it meanwhile is not learnt, but found.
+  world.mirror.unlink(p("a/b/2"));
+  await world.clock.pass(100);
+  assertEquals(mirror.take().unknown, ["a/b"]);
+  assertEquals(await world.once(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
+
+Deno.test("a client that comes is not kept waiting by what the server learns beside", async () => {
+  const mirror = new Surveys();
+  using world = new World({ wrapMirror: mirror.wrap });
+  world.source.writeFile(p("a"), "a");
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
+  mirror.take();
+  world.source.writeFile(p("b"), "b");
+  const stop = world.live();
+  await world.clock.pass(1000);
+  // One look, its own, and none at what it has changed since.
+  assertEquals(mirror.take().unknown, [""]);
+  await stop();
+});
+
 Deno.test("what could not be done leaves its directory without a print", async () => {
   const source = new Surveys();
   let isBroken = true;
