@@ -51,6 +51,8 @@ const KEPT = `WITH RECURSIVE kept (id) AS (SELECT id FROM entry WHERE parent = $
   "UNION ALL SELECT entry.id FROM entry JOIN kept ON entry.parent = kept.id) SELECT count(*) FROM kept";
 const BELOW =
   "WITH RECURSIVE below (id) AS (SELECT ? UNION ALL SELECT entry.id FROM entry JOIN below ON parent = below.id) ";
+const INDEXED = `${BELOW} SELECT id FROM entry JOIN below USING (id) WHERE kind = 1 AND size >= ${CHUNKS_FROM_BYTES}`;
+const DELETE = `${BELOW} DELETE FROM entry WHERE id IN below`;
 const BYTES = `${BELOW} SELECT sum(size) FROM entry JOIN below USING (id)`;
 const SPECIAL =
   `${BELOW} SELECT id FROM entry JOIN below USING (id) WHERE kind != 0 AND (link != 0 OR seen_mode & 3072 != 0)`;
@@ -404,29 +406,16 @@ export class TreeIndex implements Disposable {
     return this.children(SLOTS);
   }
 
-  /** Removes an entry and all that is in it. @returns How many entries that were. */
-  remove(id: number): number {
+  /** Removes an entry and all that is in it. */
+  remove(id: number): void {
     const node = this.get(id);
-    if (!node) return 0;
-    const ids = [id];
-    const large = isIndexed(node.entry) ? [id] : [];
-    if (node.entry.kind === "dir") {
-      const select = this.#prepare("SELECT id, size FROM entry WHERE parent = ?");
-      for (let i = 0; i < ids.length; i++) {
-        for (const row of select.all(ids[i]!)) {
-          const [below, size] = row as unknown as [bigint, bigint];
-          ids.push(Number(below));
-          if (Number(size) >= CHUNKS_FROM_BYTES) large.push(Number(below));
-        }
-      }
-      this.#dirs.clear();
-    }
+    if (!node) return;
     this.#last = undefined;
+    if (node.entry.kind === "dir") this.#dirs.clear();
+    const large = this.#prepare(INDEXED).all(id).map((row) => Number((row as unknown as [bigint])[0]));
     for (const each of large) this.#changeChunks(each, this.recipe(each), undefined);
-    const drop = this.#prepare("DELETE FROM entry WHERE id = ?");
-    for (const each of ids) drop.run(each);
+    this.#prepare(DELETE).run(id);
     this.#invalidate(node.parent);
-    return ids.length;
   }
 
   /** The recipe of a file, if it is known. */
