@@ -2,7 +2,7 @@
 // the others go on. Directories get their times and modes back at the end, after everything in them has changed.
 
 import { ProblemError, reasonOf } from "../core/errors.ts";
-import { type FileSystem, removeTree, type Stat } from "../core/fs.ts";
+import type { FileSystem, Stat } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
@@ -20,27 +20,10 @@ import {
 import type { CommitStep } from "./journal.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import type { Moment } from "./moment.ts";
-import { freeSlot, pathOrSlot, SLOT_DIR, slotPath } from "./places.ts";
+import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
+import { type Made, Placing } from "./placing.ts";
 import { isSame, nameWent, seenOf } from "./seen.ts";
-
-/** Why a file cannot be given another name now, though its file system knows such names. */
-const PASSING: ReadonlySet<unknown> = new Set([
-  "EACCES",
-  "EDQUOT",
-  "EIO",
-  "EMFILE",
-  "ENFILE",
-  "ENOENT",
-  "ENOMEM",
-  "ENOSPC",
-  "EROFS",
-]);
-
-/** Read and written at a time where a file is copied. */
-const COPY_BYTES = 1 << 20;
-
-/** Up to so many directories (and the history's log) a commit are made durable one by one. */
-const FEW_DIRS = 8;
+import { Touched } from "./touched.ts";
 
 /** A step with what is known of it beside: what a crash makes nobody miss. */
 export type IndexedStep = CommitStep & {
@@ -57,9 +40,6 @@ export function journaled({ recipe: _, staged: __, dirAt: ___, ...step }: Indexe
   return step;
 }
 
-/** What was put somewhere, as lstat told of it before; undefined where it did not. */
-type Made = Stat | undefined;
-
 /** What is between two places. */
 export interface Parked {
   /** Where what is in each slot was before. */
@@ -75,16 +55,10 @@ export class Commit {
   readonly #metadata: Metadata;
   readonly #parked: Parked;
   readonly #moment: Moment;
-  /** Directories in or of which something changes, by id, with what they had before. */
-  readonly #touched = new Map<number, Present>();
+  readonly #placing: Placing;
+  readonly #touched: Touched;
   /** Files of which a name has gone, by inode number. */
   readonly #parted = new Set<bigint>();
-  /** Whether something has been put into a slot. */
-  #hasParked = false;
-  /** Whether a directory has been made, how much has moved, and whether a directory has. */
-  #hasMade = false;
-  #moves = 0;
-  #hasMovedDir = false;
   /** Where directories that were staged have come to; undefined if they have not. */
   readonly #stagedDirs = new Map<RelPath, RelPath | undefined>();
   readonly problems: Problem[] = [];
@@ -103,11 +77,13 @@ export class Commit {
     this.#metadata = metadata;
     this.#parked = parked;
     this.#moment = moment;
+    this.#placing = new Placing(fs, metadata, moment, parked.stays);
+    this.#touched = new Touched(fs, index, moment, this.#placing);
   }
 
   /** Ids of the directories in or of which something has changed. */
   get touched(): Iterable<number> {
-    return this.#touched.keys();
+    return this.#touched.ids;
   }
 
   /** Carries out one step. */
@@ -116,7 +92,7 @@ export class Commit {
       this.#run(step);
     } catch (error) {
       const path = this.#pathOf(step);
-      if (step.op === "file") discard(this.#fs, step);
+      if (step.op === "file") this.#placing.discard(step);
       this.problems.push({ path, message: `on the server: ${reasonOf(error)}` });
       this.doubtful.add(parentOf(path));
       if (step.op === "move") this.doubtful.add(parentOf(step.from));
@@ -126,7 +102,7 @@ export class Commit {
 
   /** Does not carry out a step, for this reason. */
   deny(step: IndexedStep, reason: string): void {
-    if (step.op === "file") discard(this.#fs, step);
+    if (step.op === "file") this.#placing.discard(step);
     this.problems.push({ path: this.#pathOf(step), message: `on the server: ${reason}` });
   }
 
@@ -135,15 +111,15 @@ export class Commit {
    * @throws {Error} If it cannot be made durable: then nothing of it may be acknowledged.
    */
   finish(fsync: boolean): void {
-    for (const [at, path] of this.#stagedDirs) if (path === undefined) discardDir(this.#fs, at);
+    for (const [at, path] of this.#stagedDirs) if (path === undefined) this.#placing.discardDir(at);
     try {
-      this.#makeDurable(fsync);
+      this.#touched.makeDurable(fsync);
     } catch (error) {
       // They have not been given what the index says that they have.
-      for (const id of this.#touched.keys()) this.#index.setSeen(id, undefined);
+      for (const id of this.#touched.ids) this.#index.setSeen(id, undefined);
       throw error;
     }
-    for (const { id, node, path, present } of this.#touchedDirs()) {
+    for (const { id, node, path, present } of this.#touched.dirs()) {
       try {
         const stat = this.#metadata.apply(path, "dir", node.entry, present);
         if (!stat) throw new ProblemError("somebody else has changed it");
@@ -167,44 +143,6 @@ export class Commit {
     }
   }
 
-  /** Writes the history's log, and puts it and all names on the disk. */
-  #makeDurable(fsync: boolean): void {
-    const { changed, hasNews } = this.#moment;
-    const names = this.#touched.size + changed.size + (hasNews ? 1 : 0);
-    // Of what has moved into a directory that is new, or has moved as well, no order of single syncs has one name or the other at
-    // every moment.
-    const isTangled = this.#hasMade && this.#moves > 0 || this.#hasMovedDir && this.#moves > 1;
-    const all = fsync && (names > FEW_DIRS || isTangled) && this.#fs.features.syncAll;
-    this.#moment.write(fsync && !all);
-    if (all) return this.#fs.syncAll();
-    if (!fsync) return;
-    // Where something has come to is on the disk before the place that it came from.
-    for (const dir of changed) this.#fs.syncDir(dir);
-    if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
-    for (const { path } of [...this.#touchedDirs()]) this.#syncTouched(path);
-  }
-
-  #syncTouched(path: RelPath): void {
-    const sync = () => this.#writing([path], () => this.#fs.syncDir(path));
-    try {
-      sync();
-    } catch (error) {
-      // Somebody else has taken it away, which is told with its metadata.
-      if (this.#fs.lstat(path)?.kind !== "dir") return;
-      if (!(error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.NotFound)) throw error;
-      // Or had, and has put it back.
-      sync();
-    }
-  }
-
-  /** The directories that were touched and are in the mirror still. */
-  *#touchedDirs(): Generator<{ id: number; node: Node; path: RelPath; present: Present }> {
-    for (const [id, present] of this.#touched) {
-      const path = this.#index.pathOf(id), node = this.#index.get(id);
-      if (path !== undefined && node?.entry.kind === "dir") yield { id, node, path, present };
-    }
-  }
-
   #run(step: IndexedStep): void {
     switch (step.op) {
       case "mkdir":
@@ -214,7 +152,7 @@ export class Commit {
         const isThere = this.#stagedDirs.get(parentOf(at)) === parentOf(path);
         const id = isThere
           ? this.#found(path, entry, staged!, recipe)
-          : this.#put(path, entry, (path, old) => this.#make(at, path, old, staged), recipe);
+          : this.#put(path, entry, (path, old) => this.#placing.make(at, path, old, staged), recipe);
         return this.#separate(id, entry);
       }
       case "symlink":
@@ -244,31 +182,19 @@ export class Commit {
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
     const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700, at));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.
-    const inherits = this.#touched.get(this.#index.get(id)!.parent)?.xattrs !== "";
-    this.#touched.set(id, { owner: this.#fs.lstat(path)!, xattrs: inherits ? undefined : "" });
+    const inherits = this.#touched.presentOf(this.#index.get(id)!.parent)?.xattrs !== "";
+    this.#touched.made(id, { owner: this.#fs.lstat(path)!, xattrs: inherits ? undefined : "" });
   }
 
   #makeDir(path: RelPath, mode: number, at: RelPath | undefined): Made {
     try {
-      if (at === undefined || !this.#placeDir(at, path)) this.#fs.mkdir(path, mode);
+      if (at === undefined || !this.#placing.stagedDir(at, path)) this.#fs.mkdir(path, mode);
+      else this.#stagedDirs.set(at, path);
     } catch (error) {
-      throw error instanceof Deno.errors.AlreadyExists && this.#twinError(path) || error;
+      throw error instanceof Deno.errors.AlreadyExists && this.#placing.twinError(path) || error;
     }
-    this.#hasMade = true;
     this.#moment.created(path, true);
     return undefined;
-  }
-
-  /** Puts a directory that was staged to its place, with all that is in it. @returns Whether it has. */
-  #placeDir(at: RelPath, path: RelPath): boolean {
-    try {
-      this.#fs.renameNew(at, path);
-    } catch {
-      // Something is there, which is told when it is made there; or another file system is: then its files come by themselves.
-      return false;
-    }
-    this.#stagedDirs.set(at, path);
-    return true;
   }
 
   /** A file has come to its place with its directory, which nobody else has seen before. @returns Its id. */
@@ -284,9 +210,8 @@ export class Commit {
     const id = this.#put(path, entry, (_, old) => {
       // A symbolic link cannot be made over something, but renamed over it.
       const at = freeSlot(this.#fs);
-      this.#fs.symlink(at, entry.target);
-      this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
-      return this.#make(at, path, old);
+      this.#placing.symlink(at, entry);
+      return this.#placing.make(at, path, old);
     });
     this.#separate(id, entry);
   }
@@ -306,37 +231,16 @@ export class Commit {
       if (!wanted || !isSame(twin, wanted)) throw new ProblemError("its other name is not as it was");
       if (there?.ino === wanted.ino && wanted.ino !== 0n) return wanted;
       const at = freeSlot(this.#fs);
-      try {
-        this.#fs.link(to, at);
-      } catch (error) {
-        if (PASSING.has((error as { code?: unknown }).code)) throw error;
-        this.#copy(to, entry, at);
-      }
-      return this.#make(at, path, old);
+      this.#placing.link(to, at, entry);
+      return this.#placing.make(at, path, old);
     }, this.#index.recipe(twin.id));
-  }
-
-  /** Makes a file or symbolic link at `at` that is like the one at `from`. */
-  #copy(from: RelPath, entry: FileEntry | SymlinkEntry, at: RelPath): void {
-    if (entry.kind === "symlink") {
-      this.#fs.symlink(at, entry.target);
-      return void this.#metadata.apply(at, "symlink", entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
-    }
-    using file = this.#fs.createFile(at, entry.mode & 0o777 | 0o600);
-    using source = this.#fs.openFile(from);
-    const bytes = new Uint8Array(COPY_BYTES);
-    for (let done = 0, count; (count = source.readAt(done, bytes)) > 0; done += count) {
-      file.write(bytes.subarray(0, count));
-    }
-    this.#metadata.applyTo(file, at, entry, { owner: this.#fs.lstat(at)!, xattrs: "" });
-    file.sync();
   }
 
   #meta(path: RelPath, attributes: Attributes): void {
     const node = this.#require(path);
     const { entry } = node;
     if (entry.kind === "dir") {
-      this.#touch(node.id);
+      this.#touched.touch(node.id);
       return this.#index.setAttributes(node, attributes);
     }
     const isOurs = this.#isOurs(node, path);
@@ -344,12 +248,12 @@ export class Commit {
     if (attributes.link !== entry.link && this.#hasOtherNames(node)) {
       // It is to be a file of its own, or one with other names.
       const at = freeSlot(this.#fs);
-      this.#writing([parentOf(path)], () => {
-        this.#copy(path, entry, at);
+      this.#placing.writing([parentOf(path)], () => {
+        this.#placing.copy(path, entry, at);
         this.#moment.replace(at, path);
         this.#moment.created(path);
       });
-      this.#touch(node.parent);
+      this.#touched.touch(node.parent);
       this.#index.setSeen(node.id, undefined);
     }
     const now = this.#index.get(node.id)!, owner = this.#ownerOf(now, path);
@@ -376,21 +280,20 @@ export class Commit {
     if (old && (old.entry.kind === "dir" || node.entry.kind === "dir")) {
       throw new ProblemError("something is in its place");
     }
-    this.#touch(node.parent);
-    if (node.entry.kind === "dir") this.#touch(node.id);
+    this.#touched.touch(node.parent);
+    if (node.entry.kind === "dir") this.#touched.touch(node.id);
     const isOurs = this.#isOurs(node, from);
-    this.#writing([parentOf(from), parentOf(to), from], () => {
-      if (!old) this.#place(from, to);
+    this.#placing.writing([parentOf(from), parentOf(to), from], () => {
+      if (!old) this.#placing.place(from, to);
       // Of one file with two names, one goes.
-      else if (isOneFile(this.#fs.lstat(from), this.#fs.lstat(to))) {
+      else if (this.#placing.isOneFile(from, to)) {
         this.#moment.remove(from);
         return this.#index.remove(old.id);
-      } else this.#hide(from, (at) => this.#place(at, to, old));
+      } else this.#placing.hide(from, (at) => this.#placing.place(at, to, old));
       this.#moment.moved(from, to);
     });
     if (old) this.#part(old);
-    this.#moves++;
-    this.#hasMovedDir ||= node.entry.kind === "dir";
+    this.#touched.moved(node.entry.kind);
     this.#index.move(node, parent, nameOf(to));
     if (to !== was) this.changes.push({ change: "move", kind: node.entry.kind, path: to, from: was });
     if (node.entry.kind === "dir") return;
@@ -402,14 +305,14 @@ export class Commit {
   #park(path: RelPath, slot: number, stays: boolean): void {
     const node = this.#require(path);
     if (this.#index.parked(slot)) throw new ProblemError("its slot is taken");
-    this.#touch(node.parent);
+    this.#touched.touch(node.parent);
     const isOurs = this.#isOurs(node, path);
-    this.#writing([parentOf(path), path], () => {
-      if (!stays || node.entry.kind !== "file" || !tryLink(this.#fs, path, slotPath(slot))) {
+    this.#placing.writing([parentOf(path), path], () => {
+      if (!stays || node.entry.kind !== "file" || !this.#placing.tryLink(path, slotPath(slot))) {
         this.#fs.rename(path, slotPath(slot));
       }
     });
-    this.#hasParked = true;
+    this.#touched.parked();
     this.#moment.moved(path, slotPath(slot));
     this.#index.park(node, slot);
     this.#parked.from.set(slot, path);
@@ -439,21 +342,21 @@ export class Commit {
     this.#parked.stays.delete(path);
     const there = this.#fs.lstat(path);
     if (this.#index.find(path) || there?.ino !== ino) return;
-    this.#writing([parentOf(path)], () =>
-      this.#hide(path, (at) => {
+    this.#placing.writing([parentOf(path)], () =>
+      this.#placing.hide(path, (at) => {
         // Unless somebody has put something else there just now.
         if (this.#fs.lstat(at)?.ino === ino) this.#fs.unlink(at);
         else this.#moment.remove(path, { at });
       }));
     nameWent(this.#fs, this.#index, there);
     const parent = this.#index.dirAt(parentOf(path));
-    if (parent !== undefined) this.#touch(parent);
+    if (parent !== undefined) this.#touched.touch(parent);
   }
 
   #remove(node: Node, path: RelPath, was = path): void {
-    this.#touch(node.parent);
+    this.#touched.touch(node.parent);
     this.#part(node);
-    this.#writing([parentOf(path)], () => this.#moment.remove(path, { was, node }));
+    this.#placing.writing([parentOf(path)], () => this.#moment.remove(path, { was, node }));
     this.changes.push({ change: "delete", kind: node.entry.kind, path: was });
   }
 
@@ -467,7 +370,7 @@ export class Commit {
     const old = this.#index.child(parent, nameOf(path));
     if (old && (old.entry.kind === "dir" || entry.kind === "dir")) throw new ProblemError("something is in its place");
     if (old) this.#part(old);
-    const made = this.#writing([parentOf(path)], () => make(path, old));
+    const made = this.#placing.writing([parentOf(path)], () => make(path, old));
     // A directory is what it is to be only after `finish`.
     const stat = entry.kind === "dir" ? undefined : this.#fs.lstat(path);
     // Its number alone may have gone to another file by now.
@@ -478,61 +381,6 @@ export class Commit {
     const size = entry.kind === "file" ? { size: entry.size } : {};
     this.changes.push({ change: old ? "update" : "create", kind: entry.kind, path, ...size });
     return id;
-  }
-
-  /** Takes something out of sight for `what`; where that fails, it comes back. */
-  #hide(path: RelPath, what: (at: RelPath) => void): void {
-    const at = freeSlot(this.#fs);
-    this.#fs.rename(path, at);
-    try {
-      what(at);
-    } catch (error) {
-      this.#fs.renameNew(at, path);
-      throw error;
-    }
-  }
-
-  /**
-   * Puts what has been made at `at` to `path`, in place of what is there.
-   * @param made What it is: not always what is at `at`, if this is tried again.
-   */
-  #make(at: RelPath, path: RelPath, old?: Node, made: Made = this.#fs.lstat(at)): Made {
-    this.#place(at, path, old);
-    this.#moment.created(path);
-    return made;
-  }
-
-  /** Renames something to `to`; with `old`, which the index knows there, from where nobody sees it. */
-  #place(from: RelPath, to: RelPath, old?: Node): void {
-    if (old) return this.#moment.replace(from, to, old);
-    try {
-      this.#fs.renameNew(from, to);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      const stays = this.#parked.stays.get(to);
-      this.#parked.stays.delete(to);
-      const there = this.#fs.lstat(to), ino = this.#fs.lstat(from)?.ino;
-      if (stays !== undefined && there?.ino === stays) return this.#moment.replace(from, to);
-      // A new spelling of its own name, for a file system that takes both for the same.
-      if (foldName(nameOf(from)) === foldName(nameOf(to)) && parentOf(from) === parentOf(to) && there?.ino === ino) {
-        return this.#fs.rename(from, to);
-      }
-      const twin = this.#twinError(to);
-      if (twin || there?.kind === "dir") throw twin ?? error;
-      // Somebody else's.
-      this.#moment.foreign.add(to);
-      this.#moment.remove(to);
-      this.#fs.renameNew(from, to);
-    }
-  }
-
-  /** What to say where the file system takes another name for this one. */
-  #twinError(path: RelPath): ProblemError | undefined {
-    const name = nameOf(path);
-    const names = this.#fs.list(parentOf(path)).map((listed) => listed.name);
-    const twin = names.includes(name) ? undefined : names.find((other) => foldName(other) === foldName(name));
-    if (twin === undefined) return undefined;
-    return new ProblemError(`the mirror's file system takes it for the same name as ${JSON.stringify(twin)}`);
   }
 
   /** The last look: whether a file or symbolic link is still what the index says of it. What directories have, `#touch` looks at. */
@@ -600,26 +448,11 @@ export class Commit {
     return owner;
   }
 
-  /**
-   * Notes that a directory's times have to be set again, before something changes in it: until then it is to be seen whether somebody
-   * else has given it other owners or attributes.
-   */
-  #touch(id: number): void {
-    if (id <= 0 || this.#touched.has(id)) return;
-    const node = this.#index.get(id), path = pathOrSlot(this.#index, id);
-    if (!node || path === undefined) return;
-    // Everything that comes or goes in it changes its time.
-    this.#moment.changing(path, node);
-    const stat = this.#fs.lstat(path), owner = stat ?? node.seen;
-    if (!owner) throw new ProblemError("it is not there any more");
-    this.#touched.set(id, { owner, xattrs: stat && isSame(node, stat) ? node.entry.xattrs : undefined });
-  }
-
   /** The directory that is to hold `path`, touched. The index knows it as a directory, so no symbolic link leads elsewhere. */
   #parent(path: RelPath): number {
     const parent = this.#index.dirAt(parentOf(path));
     if (path === "" || parent === undefined) throw new ProblemError(this.#whyNotBelow(parentOf(path)));
-    this.#touch(parent);
+    this.#touched.touch(parent);
     return parent;
   }
 
@@ -628,7 +461,7 @@ export class Commit {
     let missing = dir;
     while (missing !== ROOT && this.#index.dirAt(parentOf(missing)) === undefined) missing = parentOf(missing);
     try {
-      const twin = this.#fs.lstat(missing) && this.#twinError(missing);
+      const twin = this.#fs.lstat(missing) && this.#placing.twinError(missing);
       if (twin) return twin.message;
     } catch (error) {
       if (error instanceof ProblemError) return error.message;
@@ -648,62 +481,9 @@ export class Commit {
     return node;
   }
 
-  /** Does something in directories that may have to be made writable for it; what a directory is in is written in it as well. */
-  #writing<T>(dirs: readonly RelPath[], what: () => T): T {
-    try {
-      return what();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-      for (const dir of dirs) {
-        const stat = this.#fs.lstat(dir);
-        if (stat?.kind === "dir") this.#fs.setMeta(dir, { mode: stat.mode | 0o700, mtimeNs: stat.mtimeNs });
-      }
-      return what();
-    }
-  }
-
   /** What a step is about, for people: of what is in a slot, where it was. */
   #pathOf(step: CommitStep): RelPath {
     if (step.op === "drop") return this.#parked.from.get(step.slot) ?? ROOT;
     return step.op === "move" || step.op === "unpark" ? step.to : step.path;
-  }
-}
-
-/** A name as file systems see it that tell neither upper from lower case nor composed letters from others. */
-function foldName(name: string): string {
-  return name.normalize("NFC").toLowerCase();
-}
-
-/** Removes a staged file that nobody will come for; if that fails, the next start does it. */
-function discard(fs: FileSystem, { at, ino }: CommitStep & { op: "file" }): void {
-  try {
-    // What the file has replaced may lie there, and must not go.
-    if (fs.lstat(at)?.ino === ino) fs.unlink(at);
-  } catch {
-    // It may have been renamed already.
-  }
-}
-
-/** The same for a staged directory: what was in it has been put to its place by itself, or is of no use either. */
-function discardDir(fs: FileSystem, at: RelPath): void {
-  try {
-    removeTree(fs, at);
-  } catch {
-    // What is left of it is out of sight.
-  }
-}
-
-/** Whether two names are of one file. */
-function isOneFile(a: Stat | undefined, b: Stat | undefined): boolean {
-  return a !== undefined && a.ino !== 0n && a.ino === b?.ino;
-}
-
-/** Gives a file a second name, where the file system has such. */
-function tryLink(fs: FileSystem, from: RelPath, to: RelPath): boolean {
-  try {
-    fs.link(from, to);
-    return true;
-  } catch {
-    return false;
   }
 }
