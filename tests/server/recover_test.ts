@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { noAccounts } from "../../core/accounts.ts";
-import type { FileSystem, Stat } from "../../core/fs.ts";
+import type { FileSystem, Stat, WritableFile } from "../../core/fs.ts";
 import { joinPath, parsePath, type RelPath } from "../../core/path.ts";
 import { TreeIndex } from "../../core/tree_index.ts";
 import type { DirEntry, FileEntry } from "../../core/types.ts";
@@ -198,12 +198,22 @@ function withoutInodes(fs: MemoryFs): FileSystem {
       const stat = fs.lstat(path);
       return stat && plain(stat);
     },
+    createFile(path, mode) {
+      const file = fs.createFile(path, mode);
+      return withMethods<WritableFile>(file, { finish: () => plain(file.finish()) });
+    },
+    setMeta: (path, meta) => plain(fs.setMeta(path, meta)),
     exchange: () => false,
   };
-  return new Proxy<FileSystem>(fs, {
-    get(object, key) {
-      const value = Reflect.get(lesser, key) ?? Reflect.get(object, key, object);
-      return typeof value === "function" ? value.bind(object) : value;
+  return withMethods<FileSystem>(fs, lesser);
+}
+
+/** `object` with some methods that are others. */
+function withMethods<T extends object>(object: T, others: Partial<T>): T {
+  return new Proxy<T>(object, {
+    get(target, key) {
+      const value = Reflect.get(others, key) ?? Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
     },
   });
 }
