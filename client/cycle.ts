@@ -110,6 +110,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
       }
       if (last) push.total = observed;
       for (const planned of planner.round(round)) await carryOut(planned);
+      if (prints.isFull) prints.learn(index, attributes);
     }
     // A full scan sees both halves of every rename.
     const dueAt = dirty.all ? undefined : deps.departures.dueAt.bind(deps.departures);

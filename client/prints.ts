@@ -8,7 +8,7 @@ import type { TreeIndex } from "../core/tree_index.ts";
 import type { SourceAttributes } from "./attributes.ts";
 import { isQuiet, rowsOf } from "./scan.ts";
 
-/** So many entries of directories are remembered for it. */
+/** So many entries of directories are remembered, before it is found out what can be learnt of them. */
 const MOST_ENTRIES = 50_000;
 
 /** A directory that was surveyed when it was not as the index says. */
@@ -21,15 +21,20 @@ export interface Surveyed {
 
 /** The directories of one cycle. */
 export class Prints {
-  readonly #surveyed: Surveyed[] = [];
+  #surveyed: Surveyed[] = [];
   #entries = 0;
 
   note(surveyed: Surveyed): void {
     this.#entries += surveyed.survey.entries.length;
-    if (this.#entries <= MOST_ENTRIES) this.#surveyed.push(surveyed);
+    this.#surveyed.push(surveyed);
   }
 
-  /** Notes the prints of those that the index says the same of by now. */
+  /** Whether so much is remembered that it should be learnt, in the middle of a cycle: of all of it, what differs has been planned. */
+  get isFull(): boolean {
+    return this.#entries > MOST_ENTRIES;
+  }
+
+  /** Notes the prints of those that the index says the same of by now, and forgets them all. */
   learn(index: TreeIndex, attributes: SourceAttributes): void {
     for (const { dir, survey, rules } of this.#surveyed) {
       const id = index.dirAt(dir);
@@ -43,5 +48,7 @@ export class Prints {
       );
       if (isThere) index.setPrint(id, survey.print);
     }
+    this.#surveyed = [];
+    this.#entries = 0;
   }
 }

@@ -40,7 +40,7 @@ export interface ScanDeps {
   readonly survey: (dir: RelPath, known: Digest | undefined) => Survey;
   /** Called for every directory that turned out to be as the index says. */
   readonly quiet?: (dir: RelPath, survey: Survey) => void;
-  /** Called for every directory that did not, unless it has an ignore file. */
+  /** Called for every directory that did not, unless it has an ignore file, once all that differs in it has been told. */
   readonly differing?: (surveyed: Surveyed) => void;
 }
 
@@ -185,7 +185,6 @@ class Walk {
       this.#deps.quiet?.(path, survey);
       return yield* this.#descend(path, same, listed, depth, rules);
     }
-    if (rules === above) this.#deps.differing?.({ dir: path, survey, rules });
     for (const { name, stat } of listed) {
       const child = joinPath(path, name);
       if (rules.ignores(child, stat.kind === "dir")) {
@@ -208,6 +207,7 @@ class Walk {
       const child = joinPath(path, row.name);
       if (!rules.ignores(child, row.entry.kind === "dir")) yield { what: "gone", id: row.id, path: child };
     }
+    if (rules === above) this.#deps.differing?.({ dir: path, survey, rules });
   }
 
   /** Observes what is below a directory in which itself nothing differs. */
