@@ -52,8 +52,8 @@ const THIN_MS = 10;
 const THIN_EVERY_MS = 3_600_000;
 /** Who waits for another to have opened the mirror says so this often (ms). */
 const QUEUE_MS = 1000;
-/** While nobody waits, the thread is given back for so long after so long (ms). */
-const REST_MS = 20;
+/** While nobody waits, the thread is given back for so long after each stretch of work (ms). */
+const REST_MS = 5;
 
 /** The directory that the server keeps. */
 export class Mirror implements Disposable {
@@ -284,7 +284,7 @@ export class Mirror implements Disposable {
 
   #learnPrints(index: TreeIndex): void {
     const { fs, clock } = this.#deps;
-    const until = clock.now() + REST_MS;
+    const until = clock.now() + YIELD_MS;
     for (const id of this.#changed) {
       this.#changed.delete(id);
       try {
