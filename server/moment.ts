@@ -59,6 +59,9 @@ export class Moment {
   /** What was not as the index says: somebody else's change. */
   readonly foreign = new Set<RelPath>();
 
+  /** Whether something has gone because it has another name, which may be as new. */
+  hasLeftTwin = false;
+
   constructor({ fs, keeps }: HistoryDeps, index: TreeIndex | undefined, of: MomentDeps) {
     this.#fs = fs;
     this.#keeps = keeps;
@@ -228,6 +231,7 @@ export class Moment {
   #leftTwin(there: Stat, { path, node, twin }: Gone): void {
     if (node) this.#index?.remove(node.id);
     if (there.kind === "dir" || there.nlink < 2 || !this.#index) return;
+    this.hasLeftTwin = true;
     if (twin !== undefined) this.#note(["&", path, twin]);
     // That one of its names has gone is no change of the others.
     nameWent(this.#fs, this.#index, there);

@@ -83,9 +83,10 @@ export class Touched {
   makeDurable(fsync: boolean): void {
     const { changed, hasNews } = this.#moment;
     const names = this.#dirs.size + changed.size + (hasNews ? 1 : 0);
-    // Of what has moved into a directory that is new, or has moved as well, no order of single syncs has one name or the other at
-    // every moment.
-    const isTangled = this.#hasMade && this.#moves > 0 || this.#hasMovedDir && this.#moves > 1;
+    // Of what has moved into a directory that is new, or has moved as well, and of what has gone because it has another name, no order
+    // of single syncs has one name or the other at every moment.
+    const isTangled = this.#moment.hasLeftTwin || this.#hasMade && this.#moves > 0 ||
+      this.#hasMovedDir && this.#moves > 1;
     const all = fsync && (names > FEW_DIRS || isTangled) && this.#fs.features.syncAll;
     this.#moment.write(fsync && !all);
     if (all) return this.#fs.syncAll();

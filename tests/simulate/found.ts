@@ -164,6 +164,13 @@ export const FOUND: Record<string, Program> = {
     { do: "user", seed: 1840942876, count: 24 },
     { do: "user", seed: 444263025, count: 5 },
   ],
+  "what has gone because it has another name is synced one by one with that": [
+    { do: "user", seed: 1768518855, count: 1 },
+    { do: "user", seed: 1769614453, count: 5 },
+    { do: "crash", side: "server", power: true, calls: 29, seed: 697045561 },
+    { do: "fault", side: "server", calls: 25, times: 1, code: "ENOSPC" },
+    { do: "user", seed: 1174521239, count: 7 },
+  ],
   "a directory that took the place of the one that is now in it passes for that one": [
     { do: "user", seed: 808318639, count: 1 },
     { do: "busy", seed: 1942435183, count: 3, calls: 150 },

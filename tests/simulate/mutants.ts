@@ -51,6 +51,12 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "what has gone because it has another name is synced one by one with that",
+    file: "server/touched.ts",
+    from: "this.#moment.hasLeftTwin || ",
+    to: "",
+  },
+  {
     name: "directories that have moved into each other are synced one by one",
     file: "server/touched.ts",
     from: " || this.#hasMovedDir && this.#moves > 1;",
