@@ -83,7 +83,7 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     else if (await push.isOther(planned)) planner.postpone(planned.path, planned.stat);
   };
   const prints = new Prints();
-  let interrupted = false, rootRead = true;
+  let interrupted = false, rootRead = true, early = deps.early;
   const scanDeps: ScanDeps = {
     fs,
     index,
@@ -95,22 +95,29 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
     followRenames,
     // Where only some is looked at, large directories would be read in full at each change of an entry.
     ...(dirty.all && { differing: (surveyed: Surveyed) => prints.note(surveyed) }),
-    survey: (dir, known) => deps.early?.(dir, known) ?? fs.survey(dir, known),
+    survey: (dir, known) => early?.survey(dir, known) ?? fs.survey(dir, known),
   };
   if (deps.keep) index.begin();
   try {
-    const observed = { entries: 0, bytes: 0 };
-    for (const { round, last } of rounds(scan(dirty, scanDeps))) {
-      // A round is read in one stretch of work, so of one root: what another one lacks is not gone.
-      interrupted = !guard.isSameRoot();
-      if (interrupted) break;
-      for (const seen of round) {
-        observed.entries++;
-        if (seen.what === "there" && seen.stat.kind === "file") observed.bytes += seen.stat.size;
+    for (let again = true; again;) {
+      const observed = { entries: 0, bytes: 0 };
+      for (const { round, last } of rounds(scan(dirty, scanDeps))) {
+        // A round is read in one stretch of work, so of one root: what another one lacks is not gone.
+        interrupted = !guard.isSameRoot();
+        if (interrupted) break;
+        for (const seen of round) {
+          observed.entries++;
+          if (seen.what === "there" && seen.stat.kind === "file") observed.bytes += seen.stat.size;
+        }
+        if (last) push.total = observed;
+        for (const planned of planner.round(round)) await carryOut(planned);
+        if (prints.isFull) prints.learn(index, attributes);
       }
-      if (last) push.total = observed;
-      for (const planned of planner.round(round)) await carryOut(planned);
-      if (prints.isFull) prints.learn(index, attributes);
+      // What an early look did not see, where it looked, may have come there since from where it is gone now: what is to be lost is
+      // looked for once more, all at one time.
+      again = early !== undefined && !interrupted && planner.hasLosses;
+      if (again) planner.forgetLosses();
+      early = undefined;
     }
     // A full scan sees both halves of every rename.
     const dueAt = dirty.all ? undefined : deps.departures.dueAt.bind(deps.departures);

@@ -3,10 +3,11 @@
 // survey, instead of surveying it again. So it is worth something only until something may have changed.
 
 import { isOfPath, SourceGoneError } from "../core/errors.ts";
-import type { Survey } from "../core/fs.ts";
+import type { FileTree, Survey } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Digest } from "../core/types.ts";
 import { scanAll, type ScanDeps } from "./scan.ts";
+import { lookAtRoot, type RootId, rootId } from "./source_root.ts";
 
 /** So many entries are kept of directories in which something differs; what lies in those that are quiet need not be. */
 const MOST_ENTRIES = 50_000;
@@ -21,12 +22,22 @@ export type EarlyLookDeps = Pick<ScanDeps, "fs" | "index" | "attributes" | "rule
   readonly keep: boolean;
 };
 
-/** Gives the survey of a directory, if it was made. */
-export type EarlyLook = (dir: RelPath, known: Digest | undefined) => Survey | undefined;
+/** What was surveyed. */
+export interface EarlyLook {
+  /** Of which root: of another it says nothing. */
+  readonly root: RootId;
+  /** The survey of a directory, if it was made. */
+  survey(dir: RelPath, known: Digest | undefined): Survey | undefined;
+}
 
-/** Surveys the source, as far as it gets. */
-export function lookEarly({ now, keep, ...deps }: EarlyLookDeps): EarlyLook {
-  const { index } = deps;
+/**
+ * Surveys the source, as far as it gets.
+ * @returns What there is; undefined where it cannot be told which root that is of.
+ */
+export function lookEarly({ now, keep, ...deps }: EarlyLookDeps): EarlyLook | undefined {
+  const { index, fs } = deps;
+  const root = rootIdOf(fs);
+  if (root === "") return undefined;
   const found = new Map<RelPath, Survey>();
   const until = now() + LONGEST_MS;
   let entries = 0;
@@ -39,7 +50,7 @@ export function lookEarly({ now, keep, ...deps }: EarlyLookDeps): EarlyLook {
     unread: () => {},
     survey: (dir, known) => {
       if (now() > until) throw new EnoughError();
-      const survey = deps.fs.survey(dir, known);
+      const survey = fs.survey(dir, known);
       if (survey.isKnown || (entries += survey.entries.length) <= MOST_ENTRIES) found.set(dir, survey);
       return survey;
     },
@@ -58,11 +69,24 @@ export function lookEarly({ now, keep, ...deps }: EarlyLookDeps): EarlyLook {
     if (keep) index.commit();
     else index.rollback();
   }
-  return (dir, known) => {
-    const survey = found.get(dir), isKnown = survey?.print === known;
-    // Of what was known then, only the directories are here.
-    return survey && (isKnown || !survey.isKnown) ? { ...survey, isKnown } : undefined;
+  return {
+    root,
+    survey(dir, known) {
+      const survey = found.get(dir), isKnown = survey?.print === known;
+      // Of what was known then, only the directories are here.
+      return survey && (isKnown || !survey.isKnown) ? { ...survey, isKnown } : undefined;
+    },
   };
+}
+
+/** Which root there is; "" where there is none, or nothing identifies it. */
+function rootIdOf(fs: FileTree): RootId {
+  try {
+    return rootId(lookAtRoot(fs));
+  } catch (error) {
+    if (!(error instanceof SourceGoneError)) throw error;
+    return "";
+  }
 }
 
 class EnoughError extends Error {}

@@ -123,7 +123,7 @@ export class Engine {
       using index = openIndex(mirrorId);
       const attributes = new SourceAttributes(fs, index, { xattrs, accounts });
       const look = lookEarly({ fs, index, attributes, rules, keep: !source.dryRun, now: () => clock.now() });
-      return { mirrorId, look, additions };
+      return look && { mirrorId, look, additions };
     } catch (error) {
       if (!isOfThisMachine(error)) throw error;
       // If there is something wrong with the index, it is so still when it is opened for good.

@@ -140,6 +140,11 @@ export class Guard implements CycleGuard {
     return isOther;
   }
 
+  /** The root that the cycle works on. */
+  get root(): RootId | undefined {
+    return this.#root;
+  }
+
   isSameRoot(): boolean {
     try {
       return rootId(lookAtRoot(this.#deps.fs)) === this.#root;

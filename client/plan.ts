@@ -112,6 +112,17 @@ export class Planner {
     }
   }
 
+  /** Whether something may be to be lost. */
+  get hasLosses(): boolean {
+    return this.#gone.length > 0 || this.#postponed.length > 0;
+  }
+
+  /** Forgets what may be to be lost: what is, is going to be told once more. */
+  forgetLosses(): void {
+    this.#gone.length = this.#postponed.length = 0;
+    this.#postponedDirs.clear();
+  }
+
   /** Whether it lies below something that waits for the brake, and so waits with it. */
   #isPostponed(path: RelPath, stat: Stat): boolean {
     if (this.#postponedDirs.size === 0 || path === ROOT) return false;

@@ -175,8 +175,9 @@ export class Session {
         this.deps.doubtRoot();
       }
       taken = dirty.take(started);
-      // What is dirty by itself may have changed since the early look.
-      const early = taken.paths.size + taken.names.size === 0 ? this.early : undefined;
+      // What is dirty by itself may have changed since the early look, and of another root it says nothing.
+      const isOld = taken.paths.size + taken.names.size > 0 || this.early?.root !== this.guard.root;
+      const early = isOld ? undefined : this.early;
       result = await runCycle(taken, { ...this.#cycleDeps, early });
     } catch (error) {
       if (taken) dirty.giveBack(taken);

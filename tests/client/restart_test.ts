@@ -11,6 +11,7 @@ import { type EarlyLook, lookEarly } from "../../client/early_look.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { watchedFs } from "../support/fault_fs.ts";
 import { MemoryFs, systemError } from "../support/memory_fs.ts";
+import { MountPoint } from "../support/mount_point.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 /** Notes which directories are known by their prints. */
@@ -185,7 +186,8 @@ Deno.test("an early look keeps a limited number of entries in which something di
   const attributes = new SourceAttributes(fs, index, { xattrs: false, accounts: noAccounts });
   let now = 0;
   const deps = { fs, index, attributes, rules: new IgnoreRules([]), keep: true };
-  const kept = (look: EarlyLook) => fs.list(ROOT).filter(({ name }) => look(p(name), undefined)).length;
+  const kept = (look: EarlyLook | undefined) =>
+    fs.list(ROOT).filter(({ name }) => look!.survey(p(name), undefined)).length;
   assertEquals(kept(lookEarly({ ...deps, now: () => now })), 9);
   assertEquals(kept(lookEarly({ ...deps, now: () => now += 300 })), 2);
 });
@@ -235,6 +237,64 @@ Deno.test("the early look counts for no other mirror, and for no later look", as
   await world.clock.pass(100);
   assertEquals(source.take().known, ALL);
   await stop();
+});
+
+/** A tree of 40 files that has been mirrored, at a mount point, and what happens there while the server looks at its mirror. */
+async function mounted(): Promise<
+  { world: World; place: MountPoint; empty: MemoryFs; meanwhile: (act: () => void) => void }
+> {
+  const place = new MountPoint();
+  let act: (() => void) | undefined;
+  const wrapMirror = (fs: MemoryFs) =>
+    watchedFs(fs, (call, [at]) => {
+      if (call !== "survey" || at !== ROOT) return;
+      act?.();
+      act = undefined;
+    });
+  const world = new World({ wrapSource: (fs) => place.fs(fs), wrapMirror });
+  world.source.mkdir(p("a"), 0o755);
+  for (let i = 0; i < 40; i++) world.source.writeFile(p(i % 2 === 0 ? `file${i}` : `a/file${i}`), `content ${i}`);
+  await world.clock.pass(1000);
+  for (let i = 0; i < 2; i++) assertEquals(await world.once(), 0);
+  world.stopServer();
+  const empty = new MemoryFs(world.clock.nowNs, undefined, undefined, 99n);
+  return { world, place, empty, meanwhile: (then) => act = then };
+}
+
+Deno.test("a drive that is mounted after the early look does not count as empty", async () => {
+  const { world, place, empty, meanwhile } = await mounted();
+  using _ = world;
+  place.at = empty;
+  meanwhile(() => place.at = world.source);
+  assertEquals(await world.once(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
+
+Deno.test("a drive that goes after the early look is not forgotten for what is at its place", async () => {
+  const { world, place, empty, meanwhile } = await mounted();
+  using _ = world;
+  // Something that is known without reading it.
+  world.source.setMeta(p("a"), { mode: 0o700, mtimeNs: 5n });
+  await world.clock.pass(1000);
+  const before = Object.keys(world.mirror.tree({ withoutPrivate: true }));
+  meanwhile(() => place.at = empty);
+  for (let i = 0; i < 3; i++) {
+    assertEquals(await world.once(), 3);
+    assertEquals(Object.keys(world.mirror.tree({ withoutPrivate: true })), before);
+  }
+  place.at = world.source;
+  assertEquals(await world.once(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
+
+Deno.test("what moves after the early look to where that looked, from where the scan looks, is in the mirror", async () => {
+  const { world, meanwhile } = await mounted();
+  using _ = world;
+  // So the scan looks at it anew.
+  world.mirror.writeFile(p("a/file1"), "somebody's");
+  meanwhile(() => world.source.rename(p("a/file3"), p("moved")));
+  assertEquals(await world.once(), 0);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
 });
 
 Deno.test("what somebody has changed in the mirror is found, also after a restart of the server", async () => {
