@@ -54,32 +54,46 @@ export class Metadata {
    * @returns What it is then; undefined if it is not what it was given, because somebody else is at work there.
    */
   apply(path: RelPath, kind: Kind, wanted: Attributes, present: Present): Stat | undefined {
-    const { fs } = this.#deps;
-    const meta = this.#prepare(path, kind, wanted, present);
-    const has = fs.setMeta(path, meta);
-    if (has.kind !== kind) return undefined;
-    if (has.mtimeNs === meta.mtimeNs) return has;
+    const has = this.#give(path, kind, wanted, present);
+    if (has.isAsGiven) return has.stat;
+    if (has.stat.kind !== kind) return undefined;
+    const again = this.#give(path, kind, wanted, { owner: has.stat, xattrs: undefined });
     // What a second time makes the same of it, the disk cannot keep any better.
-    const again = fs.setMeta(path, meta);
-    return again.ino === has.ino && again.mtimeNs === has.mtimeNs ? again : undefined;
+    return again.isAsGiven || isAlike(again.stat, has.stat) ? again.stat : undefined;
+  }
+
+  #give(path: RelPath, kind: Kind, wanted: Attributes, present: Present): { stat: Stat; isAsGiven: boolean } {
+    const { fs } = this.#deps;
+    const { owner, meta, isThere } = this.#prepare(path, kind, wanted, present);
+    const { mtimeNs, mode } = meta;
+    const stat = fs.setMeta(path, isThere ? { mtimeNs } : meta);
+    const isAsGiven = stat.kind === kind && stat.mtimeNs === mtimeNs &&
+      (!fs.features.modes || mode === undefined || stat.mode === mode) &&
+      (!fs.features.owners || stat.uid === owner.uid && stat.gid === owner.gid);
+    return { stat, isAsGiven };
   }
 
   /** The same for a file of ours that is open; nobody else is at work there. */
   applyTo(file: WritableFile, path: RelPath, wanted: Attributes, present: Present): void {
-    file.setMeta(this.#prepare(path, "file", wanted, present));
+    file.setMeta(this.#prepare(path, "file", wanted, present).meta);
   }
 
-  /** Sets all but what is left to be set, which comes back. */
-  #prepare(path: RelPath, kind: Kind, wanted: Attributes, present: Present): Meta {
+  /** Sets all but the mode and the time. @returns These, the owner that it has then, and whether it has that mode already. */
+  #prepare(
+    path: RelPath,
+    kind: Kind,
+    wanted: Attributes,
+    present: Present,
+  ): { meta: Meta; owner: Present["owner"]; isThere: boolean } {
     this.#tellLosses(kind, wanted);
-    const owner = this.#own(path, wanted, present.owner);
-    if (kind === "symlink") return { mtimeNs: wanted.mtimeNs };
-    const mode = safeMode(wanted, this.#deps.owners, owner), { mtimeNs } = wanted;
+    const owner = this.#own(path, wanted, present.owner), { mtimeNs } = wanted;
+    if (kind === "symlink") return { meta: { mtimeNs }, owner, isThere: true };
+    const mode = safeMode(wanted, this.#deps.owners, owner);
     const isGiven = owner.uid !== present.owner.uid || owner.gid !== present.owner.gid;
     // Before the mode, as it may be one that forbids it; an access list and the mode say the same about the group.
     const isDressed = present.xattrs !== wanted.xattrs;
     if (isDressed) this.#setXattrs(path, wanted);
-    return mode === present.mode && !isGiven && !isDressed ? { mtimeNs } : { mode, mtimeNs };
+    return { meta: { mode, mtimeNs }, owner, isThere: mode === present.mode && !isGiven && !isDressed };
   }
 
   /** @returns The owner that it has then. */
@@ -145,6 +159,12 @@ export class Metadata {
     this.#warned.add(message);
     this.#deps.warn(message);
   }
+}
+
+/** Whether two looks saw the same. */
+function isAlike(a: Stat, b: Stat): boolean {
+  return a.ino === b.ino && a.kind === b.kind && a.mtimeNs === b.mtimeNs && a.mode === b.mode && a.uid === b.uid &&
+    a.gid === b.gid;
 }
 
 /**

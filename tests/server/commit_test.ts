@@ -160,6 +160,25 @@ Deno.test("the index does not vouch for a file in whose place somebody puts anot
   assertEquals(world.entryOf("a")!.mtimeNs, world.fs.lstat(path("a"))!.mtimeNs);
 });
 
+for (const what of ["mode", "owner"] as const) {
+  Deno.test(`a ${what} that somebody sets between the last look and the new time is put right`, async () => {
+    let armed = false;
+    using world = await scene((call, fs, at) => {
+      if (!armed || call !== "setMeta" || at !== "a") return;
+      armed = false;
+      if (what === "mode") fs.setMeta(path("a"), { mode: 0o777, mtimeNs: 9n });
+      else fs.chown(path("a"), 1234, 1234);
+    });
+    const { uid, gid, mode } = world.fs.lstat(path("a"))!;
+    armed = true;
+    const meta: Step = { op: "meta", path: path("a"), attributes: { ...plain(mode, 5n), uid, gid } };
+    assertEquals(await world.commit(meta), []);
+    assert(!armed);
+    const now = world.fs.lstat(path("a"))!;
+    assertEquals([now.mode, now.uid, now.gid, now.mtimeNs], [mode, uid, gid, 5n]);
+  });
+}
+
 Deno.test("the index does not vouch for what somebody puts in the place of a file that has moved", async () => {
   let moved = false;
   using world = await scene((call, fs) => {
