@@ -23,6 +23,7 @@ import type { Moment } from "./moment.ts";
 import { freeSlot, pathOrSlot, slotPath } from "./places.ts";
 import { type Made, Placing } from "./placing.ts";
 import { isSame, nameWent, seenOf } from "./seen.ts";
+import type { StagedDir } from "./staged_dirs.ts";
 import { Touched } from "./touched.ts";
 
 /** A step with what is known of it beside: what a crash makes nobody miss. */
@@ -31,12 +32,12 @@ export type IndexedStep = CommitStep & {
   readonly recipe?: Recipe;
   /** What lstat says of a file where it was staged. */
   readonly staged?: Stat;
-  /** Where a directory that is to be made was staged, with files in it. */
-  readonly dirAt?: RelPath;
+  /** A directory that is to be made, as it was staged, with files in it. */
+  readonly stagedDir?: StagedDir;
 };
 
 /** What the journal is to say of a step. */
-export function journaled({ recipe: _, staged: __, dirAt: ___, ...step }: IndexedStep): CommitStep {
+export function journaled({ recipe: _, staged: __, stagedDir: ___, ...step }: IndexedStep): CommitStep {
   return step;
 }
 
@@ -146,7 +147,7 @@ export class Commit {
   #run(step: IndexedStep): void {
     switch (step.op) {
       case "mkdir":
-        return this.#mkdir(step.path, step.entry, step.dirAt);
+        return this.#mkdir(step.path, step.entry, step.stagedDir);
       case "file": {
         const { path, entry, at, staged, recipe } = step;
         const isThere = this.#stagedDirs.get(parentOf(at)) === parentOf(path);
@@ -177,8 +178,9 @@ export class Commit {
     }
   }
 
-  #mkdir(path: RelPath, entry: DirEntry, at: RelPath | undefined): void {
-    if (at !== undefined) this.#stagedDirs.set(at, undefined);
+  #mkdir(path: RelPath, entry: DirEntry, staged: StagedDir | undefined): void {
+    if (staged) this.#stagedDirs.set(staged.at, undefined);
+    const at = staged?.isSpoiled ? undefined : staged?.at;
     // Writable for us until everything is in it; `finish` gives it the attributes that it shall have.
     const id = this.#put(path, entry, () => this.#makeDir(path, entry.mode & 0o777 | 0o700, at));
     // It inherits access lists from a directory that has such on the disk, which may be others than it is to have.

@@ -285,8 +285,8 @@ class Session {
         const { path, entry } = message;
         this.#checkXattrs(entry.xattrs);
         // What a client may do to each of the files is looked at when it is put to its place.
-        const at = this.#rules ? undefined : stage.makeDir(path, entry.mode);
-        return this.#add({ op: "mkdir", path, entry, ...(at !== undefined && { dirAt: at }) });
+        const stagedDir = this.#rules ? undefined : stage.makeDir(path, entry.mode);
+        return this.#add({ op: "mkdir", path, entry, ...(stagedDir && { stagedDir }) });
       }
       case "symlink":
         this.#checkXattrs(message.entry.xattrs);

@@ -18,7 +18,7 @@ import { LEFT_FROM_BYTES, type Leftovers, stagedName } from "./leftovers.ts";
 import type { Metadata, Present } from "./metadata.ts";
 import { STAGE_DIR } from "./places.ts";
 import { Sharing } from "./share.ts";
-import { StagedDirs } from "./staged_dirs.ts";
+import { type StagedDir, StagedDirs } from "./staged_dirs.ts";
 
 /** A file that is whole and waits to be committed. */
 export interface Staged {
@@ -116,9 +116,9 @@ export class Stage {
 
   /**
    * A directory is to be made at `path`, and small files in it.
-   * @returns Where it is now; undefined where it is to be made at its place.
+   * @returns What it is now; undefined where it is to be made at its place.
    */
-  makeDir(path: RelPath, mode: number): RelPath | undefined {
+  makeDir(path: RelPath, mode: number): StagedDir | undefined {
     return this.dirs.make(path, mode, this.#newName());
   }
 
@@ -381,6 +381,7 @@ export class Stage {
       this.#fs.unlink(this.#now.at);
     } catch {
       // It stays in the private folder until the next start.
+      this.dirs.spoil(this.#now.begin.path);
     }
     this.#now = undefined;
   }

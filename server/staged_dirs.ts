@@ -6,11 +6,18 @@ import type { FileSystem } from "../core/fs.ts";
 import { joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
 import { STAGE_DIR } from "./places.ts";
 
+/** A directory in the stage. */
+export interface StagedDir {
+  readonly at: RelPath;
+  /** Whether something is in it that is not to be in the mirror. */
+  isSpoiled: boolean;
+}
+
 /** The directories that one commit is to make. */
 export class StagedDirs {
   readonly #fs: FileSystem;
-  /** Where each is, and which names in it are taken. */
-  readonly #dirs = new Map<RelPath, { readonly at: RelPath; readonly taken: Set<string> }>();
+  /** Each, and which names in it are taken. */
+  readonly #dirs = new Map<RelPath, { readonly dir: StagedDir; readonly taken: Set<string> }>();
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
@@ -19,9 +26,9 @@ export class StagedDirs {
   /**
    * A directory is to be made at `path`.
    * @param name In the stage; nobody else's.
-   * @returns Where it is now; undefined where it is to be made at its place.
+   * @returns What it is now; undefined where it is to be made at its place.
    */
-  make(path: RelPath, mode: number, name: string): RelPath | undefined {
+  make(path: RelPath, mode: number, name: string): StagedDir | undefined {
     if (!this.#fs.features.movesDirs) return undefined;
     const at = joinPath(STAGE_DIR, name);
     try {
@@ -30,14 +37,21 @@ export class StagedDirs {
       // Whatever the reason is, it will be told where it is made.
       return undefined;
     }
-    this.#dirs.set(path, { at, taken: new Set() });
-    return at;
+    const dir = { at, isSpoiled: false };
+    this.#dirs.set(path, { dir, taken: new Set() });
+    return dir;
   }
 
   /** Where to put a file together that is to be at `path`, if it can be in its directory. */
   placeFor(path: RelPath): RelPath | undefined {
-    const dir = this.#dirs.get(parentOf(path)), name = nameOf(path);
-    return dir && !dir.taken.has(name) ? joinPath(dir.at, name) : undefined;
+    const known = this.#dirs.get(parentOf(path)), name = nameOf(path);
+    return known && !known.taken.has(name) ? joinPath(known.dir.at, name) : undefined;
+  }
+
+  /** What was begun for `path` could not be removed from where it was put together. */
+  spoil(path: RelPath): void {
+    const known = this.#dirs.get(parentOf(path));
+    if (known) known.dir.isSpoiled = true;
   }
 
   /** A step is to put something to `path`: what comes there later has to wait for that. */

@@ -157,7 +157,7 @@ for (const [name, user] of LAYERS) {
       const staged = (at: RelPath) => ({ at, ino: fs.lstat(at)!.ino, staged: fs.lstat(at) });
       const steps = [
         { op: "file", path: path("a"), entry: FILE, ...staged(at) },
-        { op: "mkdir", path: path("dir"), entry: DIR, dirAt },
+        { op: "mkdir", path: path("dir"), entry: DIR, stagedDir: { at: dirAt, isSpoiled: false } },
         { op: "file", path: path("dir/below"), entry: FILE, ...staged(belowAt) },
         { op: "move", from: path("b"), to: path("c") },
         { op: "remove", path: path("old") },

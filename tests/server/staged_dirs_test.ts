@@ -161,3 +161,27 @@ Deno.test("a file that did not arrive as it was sent is not in its directory", a
   await commit(world, mkdir("d"), whole("d/a", "a"), { ...whole("d/b", "b"), content: "ab".repeat(32) } as Message);
   assertEquals(found(world), { d: "dir", "d/a": "a" });
 });
+
+Deno.test("what is left of a file that could not be staged, nor removed, does not come to the mirror with its directory", async () => {
+  let opened = "", failed = 0;
+  const seen = new Set<string>();
+  const wrapMirror = (fs: MemoryFs) =>
+    watchedFs(fs, (call, [at]) => {
+      const there = fs.contents().get(p("d/b"));
+      if (there !== undefined) seen.add(there);
+      if (call === "createFile") opened = `${at}`;
+      if (call === "write" && opened.endsWith("/b") && failed === 0 || call === "unlink" && failed === 1) {
+        failed++;
+        throw systemError("EIO", call, opened);
+      }
+    });
+  using scene = sceneOf({ wrapMirror });
+  const { world } = scene;
+  world.source.mkdir(p("d"), 0o755);
+  for (const file of ["d/a", "d/b"]) world.source.writeFile(p(file), file);
+  await world.clock.pass(1000);
+  assertEquals(await world.once(), 0);
+  assertEquals([failed, ...seen], [2, "d/b"]);
+  assertEquals(world.mirror.list(STAGE_DIR), []);
+  assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
+});
