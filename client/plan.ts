@@ -247,6 +247,9 @@ export class Planner {
     } catch (error) {
       if (!isOfPath(error)) throw error;
       this.#deps.problem(path, reasonOf(error));
+      // It has not been looked at, whatever the index says of it.
+      const node = this.#index.find(path);
+      if (node) this.#index.setSeen(node.id, undefined);
     }
   }
 

@@ -182,10 +182,12 @@ export class Remote implements Outlet {
   }
 
   async #request<T extends ServerMessage["type"]>(message: ClientMessage, type: T): Promise<Answer<T>> {
-    // Where there is nothing to wait for it goes at once: its sender may be about to work for long.
     const sending = this.send(message);
-    if (sending) await sending;
+    // Answers come in the order of what was written.
     const answer = this.#expect(type);
+    answer.catch(() => {});
+    // Where there is nothing to wait for it goes at once: its sender may be about to work for long.
+    if (sending) await sending;
     // Whoever waits for the answer learns of a broken connection there.
     this.flush().catch(() => {});
     return await answer;

@@ -272,27 +272,33 @@ export class Mirror implements Disposable {
       await clock.sleep(REST_MS);
       if (this.#index !== index || this.#pusher !== undefined || this.#scans > 0) return;
       try {
-        index.begin();
         this.#learnPrints(index);
-        index.commit();
       } catch {
         // The next client's scan finds out what is wrong.
-        return this.#changed.clear();
+        this.#changed.clear();
       }
     }
   }
 
+  /** For a while. */
   #learnPrints(index: TreeIndex): void {
     const { fs, clock } = this.#deps;
     const until = clock.now() + YIELD_MS;
-    for (const id of this.#changed) {
-      this.#changed.delete(id);
-      try {
-        learnPrint(id, { fs, index });
-      } catch (error) {
-        if (!isOfPath(error)) throw error;
+    index.begin();
+    try {
+      for (const id of this.#changed) {
+        this.#changed.delete(id);
+        try {
+          learnPrint(id, { fs, index });
+        } catch (error) {
+          if (!isOfPath(error)) throw error;
+        }
+        if (clock.now() >= until) break;
       }
-      if (clock.now() >= until) return;
+      index.commit();
+    } catch (error) {
+      index.rollback();
+      throw error;
     }
   }
 

@@ -63,3 +63,16 @@ Deno.test("a server that does not answer any more is given up, one that says it 
   assertStringIncludes(error.message, "does not answer any more");
   far.close();
 });
+
+Deno.test("answers belong to the requests in the order in which these were written, however much goes out with one", async () => {
+  const answers: Message[] = [
+    { type: "holds", bits: Uint8Array.of(8) },
+    { type: "sketched", lengths: [], prints: new Uint8Array() },
+  ];
+  const both = await answered(answers, (remote) => {
+    // Nearly as much is gathered as goes out together.
+    for (let i = 0; i < 4; i++) remote.send({ type: "literal", bytes: new Uint8Array(65_500) });
+    return Promise.all([remote.ask(Array(8).fill(DIGEST)), remote.sketch(0, 1)]);
+  });
+  assertEquals(both, [Uint8Array.of(8), []]);
+});

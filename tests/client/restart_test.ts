@@ -349,3 +349,23 @@ Deno.test("what is asked for of all entries is asked for where prints are known,
   assertEquals(await world.once({ xattrs: true }), 0);
   assertEquals(world.mirror.xattrs(p("a/b")).size, 1);
 });
+
+Deno.test("extended attributes that could not be read when they were first asked for are mirrored later", async () => {
+  let isBroken = true;
+  const wrapSource = (fs: MemoryFs) =>
+    watchedFs(fs, (call, [at]) => {
+      if (call === "xattrs" && at === "a/1" && isBroken) throw systemError("EIO", call, "a/1");
+    });
+  using world = new World({ wrapSource });
+  world.source.mkdir(p("a"), 0o755);
+  for (const file of ["a/1", "a/2"]) {
+    world.source.writeFile(p(file), file);
+    world.source.setXattrs(p(file), new Map([["user.a", Uint8Array.of(1)]]));
+  }
+  await world.clock.pass(1000);
+  for (let i = 0; i < 2; i++) assertEquals(await world.once(), 0);
+  assertEquals(await world.once({ xattrs: true }), 3);
+  isBroken = false;
+  assertEquals(await world.once({ xattrs: true }), 0);
+  assertEquals(["a/1", "a/2"].map((path) => world.mirror.xattrs(p(path)).size), [1, 1]);
+});
