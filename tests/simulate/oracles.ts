@@ -29,11 +29,12 @@ export class Oracles {
   #checkRecovery = false;
   /** What was torn at a commit. */
   #torn: string | undefined;
-  /** Who knows which drive the source is, and how often the client has looked at all of it. */
+  /** Who knows which drive the source is, and how often the client has looked at all of one, as far as that counts. */
   #rootKnown = new Set<Side>();
   #looks = 0;
-  /** Where the user has changed something since the mirror was told of everything. */
-  readonly #untold = new Set<RelPath>();
+  /** Inode numbers of the source by path; and paths that had another since the mirror was told of everything. */
+  readonly #inodes = new Map<RelPath, bigint>();
+  readonly #moved = new Set<RelPath>();
   #events = 0;
   #crashes = 0;
 
@@ -46,16 +47,22 @@ export class Oracles {
     for (const path of paths) {
       const content = this.#world.source.contentAt(path);
       if (content !== undefined) this.#held.add(content);
-      this.#untold.add(path);
+      const ino = this.#world.source.lstat(path)?.ino, before = this.#inodes.get(path);
+      if (ino === undefined) continue;
+      if (before !== undefined && before !== ino) this.#moved.add(path);
+      this.#inodes.set(path, ino);
     }
   }
 
   /** Nothing is under way: the mirror has been told of all that the client has found. */
   told(): void {
-    this.#untold.clear();
-    const looks = this.#world.clientEvents.filter(({ event }) => event === "scanning").length;
-    if (looks > this.#looks) this.#rootKnown = new Set(["client", "server"]);
-    this.#looks = looks;
+    this.#moved.clear();
+    if (this.#lookCount() > this.#looks) this.#rootKnown = new Set(["client", "server"]);
+    this.#looks = this.#lookCount();
+  }
+
+  #lookCount(): number {
+    return this.#world.clientEvents.filter(({ event }) => event === "scanning").length;
   }
 
   /** What a process kept for itself is deleted. */
@@ -69,15 +76,17 @@ export class Oracles {
   }
 
   /**
-   * Paths of files that source and mirror have in common, whatever is in them, but for those that the user has changed while the
-   * mirror was not told everything: that one was moved or removed, before another came to its place, may still be under way.
+   * Paths of files that source and mirror have in common, whatever is in them, but for those where one has come to the place of another
+   * while the mirror was not told everything: that this was moved or removed may still be under way.
    */
   inBoth(): RelPath[] {
+    // In the very stretch of work in which a client begins to look at a drive, it notes which one that is.
+    if (this.#lookCount() > this.#looks) this.#rootKnown.add("client");
     // Nobody can tell it from another drive.
     if (this.#rootKnown.size === 0) return [];
     const mirror = contents(this.#world.mirror),
-      isUntold = (path: RelPath) => firstWithin(path, this.#untold) !== undefined;
-    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path) && !isUntold(path));
+      isMoved = (path: RelPath) => firstWithin(path, this.#moved) !== undefined;
+    return [...contents(this.#world.source).keys()].filter((path) => mirror.has(path) && !isMoved(path));
   }
 
   /** P5: nothing of this is gone from the mirror, though the source's drive is. */
@@ -85,6 +94,8 @@ export class Oracles {
     const mirror = contents(this.#world.mirror);
     const gone = paths.filter((path) => !mirror.has(path));
     if (gone.length > 0) throw new OracleError(`P5: without its source the mirror has lost ${gone.join(", ")}`);
+    // A look at what was there meanwhile is none at the drive.
+    this.#looks = this.#lookCount();
   }
 
   /** Somebody else has changed the mirror: of what was acknowledged, nothing can be said any more. */
