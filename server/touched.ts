@@ -93,6 +93,7 @@ export class Touched {
     if (!fsync) return;
     // Where something has come to is on the disk before the place that it came from.
     for (const dir of changed) this.#fs.syncDir(dir);
+    // A file system without a journal may have half of a rename.
     if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);
     for (const { path } of [...this.dirs()]) this.#syncTouched(path);
   }

@@ -45,12 +45,6 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
-    name: "slots are not on the disk before the places that they were filled from",
-    file: "server/touched.ts",
-    from: "if (this.#hasParked) this.#fs.syncDir(SLOT_DIR);",
-    to: "",
-  },
-  {
     name: "what has gone because it has another name is synced one by one with that",
     file: "server/touched.ts",
     from: "this.#moment.hasLeftTwin || ",
@@ -59,7 +53,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "directories that have moved into each other are synced one by one",
     file: "server/touched.ts",
-    from: " || this.#hasMovedDir && this.#moves > 1;",
+    from: " ||\n      this.#hasMovedDir && this.#moves > 1;",
     to: ";",
   },
   {
