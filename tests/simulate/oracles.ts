@@ -32,7 +32,7 @@ export class Oracles {
   /** Who knows which drive the source is, and how often the client has looked at all of one, as far as that counts. */
   #rootKnown = new Set<Side>();
   #looks = 0;
-  /** Inode numbers of the source by path; and paths that had another since the mirror was told of everything. */
+  /** Inode numbers of the source by path; and paths that had another, or none, since the mirror was told of everything. */
   readonly #inodes = new Map<RelPath, bigint>();
   readonly #moved = new Set<RelPath>();
   #events = 0;
@@ -48,9 +48,9 @@ export class Oracles {
       const content = this.#world.source.contentAt(path);
       if (content !== undefined) this.#held.add(content);
       const ino = this.#world.source.lstat(path)?.ino, before = this.#inodes.get(path);
-      if (ino === undefined) continue;
+      // Also what has gone may be there again: it was told of, or was about to be, where it was meanwhile.
       if (before !== undefined && before !== ino) this.#moved.add(path);
-      this.#inodes.set(path, ino);
+      if (ino !== undefined) this.#inodes.set(path, ino);
     }
   }
 
