@@ -75,9 +75,9 @@ export async function runCycle(dirty: Dirty, deps: CycleDeps): Promise<CycleResu
   const push = new Push(deps);
   const problem = (path: RelPath, message: string) => push.problem(path, message);
   const { attributes, guard } = deps;
-  const { guardContent } = guard, followRenames = !guard.anotherRoot;
+  const { guardContent } = guard, followRenames = !guard.anotherRoot, isSameRoot = () => guard.isSameRoot();
   const seenOf = (stat: Stat) => deps.seenOf(stat, clock.date());
-  const planner = new Planner({ index, fs, attributes, seenOf, problem, followRenames, guardContent });
+  const planner = new Planner({ index, fs, attributes, seenOf, problem, followRenames, isSameRoot, guardContent });
   const carryOut = async (planned: Planned) => {
     if (planned.do !== "content" || !planned.compare) await push.carryOut(planned);
     else if (await push.isOther(planned)) planner.postpone(planned.path, planned.stat);

@@ -67,6 +67,8 @@ export interface PlanDeps {
   readonly problem: (path: RelPath, message: string) => void;
   /** Whether inode numbers are of the file system that the index knows: only then do they tell of renames. */
   readonly followRenames: boolean;
+  /** Whether the root is still the one that was observed: what another one lacks has not moved. */
+  readonly isSameRoot: () => boolean;
   /** Whether to replace the mirror's content does harm too: the source is not the one that it was. */
   readonly guardContent: boolean;
 }
@@ -372,11 +374,12 @@ export class Planner {
   #movable(stat: Stat, to: RelPath): Node | undefined {
     if (!this.#deps.followRenames) return undefined;
     const moved = movedFrom(this.#index, this.#deps.fs, stat);
-    const from = moved && this.#index.pathOf(moved.id);
+    if (!moved || !this.#deps.isSameRoot()) return undefined;
+    const from = this.#index.pathOf(moved.id);
     if (from === undefined || !isWithin(to, from)) return moved;
     // A directory cannot move into itself; who asks for that saw the source in the middle of something, and what is there now is
     // another one.
-    this.#index.setSeen(moved!.id, undefined);
+    this.#index.setSeen(moved.id, undefined);
     return undefined;
   }
 

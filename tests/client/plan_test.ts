@@ -12,7 +12,7 @@ import { plain } from "../support/entries.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 
 /** A planner of `fs` against `index`. */
-function plannerOf(fs: MemoryFs, index: TreeIndex): Planner {
+function plannerOf(fs: MemoryFs, index: TreeIndex, isSameRoot = true): Planner {
   return new Planner({
     index,
     fs,
@@ -20,6 +20,7 @@ function plannerOf(fs: MemoryFs, index: TreeIndex): Planner {
     seenOf: (stat) => seenOf(stat, 1e15, 1n, false),
     problem: () => {},
     followRenames: true,
+    isSameRoot: () => isSameRoot,
     guardContent: false,
   });
 }
@@ -39,6 +40,25 @@ Deno.test("a directory that seems to have moved into itself is another by now: w
   assertEquals(planned.map((each) => each.do === "step" && each.step.op), ["mkdir"]);
   assertEquals(index.get(dir)!.seen, undefined);
 });
+
+for (const isSameRoot of [true, false]) {
+  Deno.test(`what is not where it was has moved${isSameRoot ? "" : ", unless the drive that it was on has gone since"}`, () => {
+    using index = new TreeIndex(":memory:");
+    const fs = new MemoryFs(() => 1n);
+    fs.writeFile(p("first"), "content");
+    const seen = seenOf(fs.lstat(p("first"))!, 1e15, 1n, false), CONTENT = "ab".repeat(32);
+    const entry = { kind: "file", ...plain(0o644, 1n), size: 7, average: 2048, content: CONTENT } as const;
+    const first = index.put(ROOT_ID, "first", entry, seen);
+    fs.link(p("first"), p("second"));
+    const stat = fs.lstat(p("second"))!;
+    // What a look at "first" finds from now on is nothing.
+    fs.unlink(p("first"));
+    const planner = plannerOf(fs, index, isSameRoot);
+    const planned = [...planner.round([{ what: "there", path: p("second"), stat }])];
+    assertEquals(planned[0]!.do === "step" ? planned[0]!.step.op : planned[0]!.do, isSameRoot ? "move" : "content");
+    assertEquals(index.pathOf(first), isSameRoot ? p("second") : p("first"));
+  });
+}
 
 Deno.test("what is gone with the directory that it was in is counted, and removed, with that alone", () => {
   using index = new TreeIndex(":memory:");
