@@ -6,7 +6,7 @@ import type { IgnoreRules } from "../core/ignore.ts";
 import type { RelPath } from "../core/path.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { SourceAttributes } from "./attributes.ts";
-import { isQuiet, rowsOf } from "./scan.ts";
+import { isQuiet } from "./scan.ts";
 
 /** So many entries of directories are remembered, before it is found out what can be learnt of them. */
 const MOST_ENTRIES = 50_000;
@@ -42,7 +42,7 @@ export class Prints {
       const isThere = isQuiet(
         dir,
         survey.entries,
-        rowsOf(index, id),
+        index.childrenByName(id),
         rules,
         (row, stat) => attributes.isLevel(row, stat),
       );

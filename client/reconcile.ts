@@ -41,7 +41,7 @@ export async function reconcile(index: TreeIndex, remote: Remote, signal: AbortS
 
 /** Makes the index agree with one listing. @returns What was wrong, and the directories in it whose content differs. */
 function takeOver(index: TreeIndex, dir: Node, entries: readonly ListedEntry[]): { wrong: string[]; differ: string[] } {
-  const rows = new Map(index.children(dir.id).map((row) => [row.name, row] as const));
+  const rows = index.childrenByName(dir.id);
   const wrong: string[] = [], differ: string[] = [];
   for (const { name, entry, hash } of entries) {
     const row = rows.get(name);

@@ -34,7 +34,7 @@ export class RememberedTree implements FileTree {
     const listed = this.#fs.list(dir);
     const node = this.#index.find(dir);
     if (node?.entry.kind !== "dir") return listed;
-    const children = new Map(this.#index.children(node.id).map((child) => [child.name, child] as const));
+    const children = this.#index.childrenByName(node.id);
     return listed.map(({ name, stat }) => ({ name, stat: this.#remembered(children.get(name), stat) }));
   }
 

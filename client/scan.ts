@@ -7,6 +7,7 @@ import type { FileTree, Listed, Stat, Survey } from "../core/fs.ts";
 import { IGNORE_FILE, type IgnoreRules, MAX_IGNORE_BYTES } from "../core/ignore.ts";
 import { comparePaths, fromBytes, isWithin, joinPath, nameOf, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { ROOT_ID } from "../core/schema.ts";
+import { agrees } from "../core/survey.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { Digest } from "../core/types.ts";
 import { byName, type TreeIndex } from "../core/tree_index.ts";
@@ -178,7 +179,7 @@ class Walk {
     this.#rules.set(path, rules);
     const before = this.#counterpart(path, node, stat);
     if (!before) this.#deps.fresh(path);
-    const rows = before ? rowsOf(index, before.node.id) : new Map<string, Node>();
+    const rows = before ? index.childrenByName(before.node.id) : new Map<string, Node>();
     const isSame = (row: Node, stat: Stat) => attributes.isSame(row, stat);
     if (same && rules === above && isQuiet(path, listed, rows, rules, isSame)) {
       index.setPrint(same.id, survey.print);
@@ -263,11 +264,6 @@ class Walk {
 const OTHER = "it is neither a file nor a directory nor a symbolic link; skipped";
 const NO_NAME = "its name is not valid UTF-8, which this file system layer cannot read; skipped";
 
-/** The entries of a directory that the index knows, by name. */
-export function rowsOf(index: TreeIndex, dir: number): Map<string, Node> {
-  return new Map(index.children(dir).map((row) => [row.name, row] as const));
-}
-
 /** Whether all that is in a directory, and nothing else, is as its rows say, whatever the rules on what to ignore may be. */
 export function isQuiet(
   dir: RelPath,
@@ -276,12 +272,10 @@ export function isQuiet(
   rules: IgnoreRules,
   isSame: (row: Node, stat: Stat) => boolean,
 ): boolean {
-  return listed.length === rows.size && listed.every(({ name, stat }) => {
-    const row = rows.get(name);
+  return agrees(listed, rows, (row, stat) =>
     // What its link number is to be depends on rows elsewhere.
-    if (!row || row.entry.link !== 0 && !hasNames(stat)) return false;
-    return isSame(row, stat) && !rules.ignores(joinPath(dir, name), stat.kind === "dir");
-  });
+    (row.entry.link === 0 || hasNames(stat)) &&
+    isSame(row, stat) && !rules.ignores(joinPath(dir, row.name), stat.kind === "dir"));
 }
 
 /**

@@ -33,7 +33,6 @@ export const CREATE = `
     racy    INTEGER NOT NULL     -- 1: seen so soon after its last change that one more could hide; look again
   ) STRICT;
   CREATE UNIQUE INDEX entry_place ON entry (parent, name);
-  CREATE INDEX entry_dirs ON entry (parent, name) WHERE kind = 0;
   CREATE INDEX entry_ino ON entry (ino) WHERE ino != 0;
   CREATE INDEX entry_link ON entry (link) WHERE link != 0;
   CREATE INDEX entry_racy ON entry (racy) WHERE racy = 1;

@@ -1,7 +1,8 @@
-// A survey of a directory made of its listing, for layers that have no cheaper way to it.
+// Surveys of directories: made of a listing, for layers that have no cheaper way to it; and held against rows of an index.
 
 import { Writer } from "./codec.ts";
-import type { Listed, Survey } from "./fs.ts";
+import type { Node } from "./entry_rows.ts";
+import type { Listed, Stat, Survey } from "./fs.ts";
 import { isPrivateName, type RelPath, ROOT } from "./path.ts";
 import { digestOf } from "./recipe.ts";
 import type { Digest } from "./types.ts";
@@ -18,4 +19,16 @@ export function surveyOf(dir: RelPath, listed: readonly Listed[], known: Digest 
   const print = digestOf(out.peek());
   const isKnown = print === known;
   return { print, isKnown, entries: isKnown ? entries.filter(({ stat }) => stat.kind === "dir") : entries };
+}
+
+/** Whether all that a directory holds is as its rows say, which are by name, and nothing of them is missing. */
+export function agrees(
+  entries: readonly Listed[],
+  rows: ReadonlyMap<string, Node>,
+  isSame: (row: Node, stat: Stat) => boolean,
+): boolean {
+  return entries.length === rows.size && entries.every(({ name, stat }) => {
+    const row = rows.get(name);
+    return row !== undefined && isSame(row, stat);
+  });
 }

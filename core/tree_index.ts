@@ -168,13 +168,9 @@ export class TreeIndex implements Disposable {
     return rows.map((row) => nodeOf(row)!);
   }
 
-  /** Names and ids of the directories in a directory, in no order. */
-  directoriesIn(parent: number): { readonly name: string; readonly id: number }[] {
-    const rows = this.#prepare("SELECT id, name FROM entry WHERE parent = ? AND kind = 0").all(parent);
-    return rows.map((row) => {
-      const [id, name] = row as unknown as [bigint, string | Uint8Array];
-      return { id: Number(id), name: textOf(name) };
-    });
+  /** The same by their names. */
+  childrenByName(parent: number): Map<string, Node> {
+    return new Map(this.children(parent).map((node) => [node.name, node] as const));
   }
 
   /** The entry at `path`, or undefined; symbolic links are not followed, nothing is below them. */

@@ -3,10 +3,11 @@
 
 import { averageFor, Cutter } from "../core/chunker.ts";
 import { isOfPath, ProblemError } from "../core/errors.ts";
-import { type FileSystem, holesOf, linkOf, type Listed, type Stat } from "../core/fs.ts";
+import { type FileSystem, holesOf, linkOf, type Stat } from "../core/fs.ts";
 import { joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import { contentOf, digestOf, digestOfChunk } from "../core/recipe.ts";
 import { ROOT_ID } from "../core/schema.ts";
+import { agrees } from "../core/survey.ts";
 import type { Node } from "../core/entry_rows.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import { type Attributes, type Digest, type Entry, type Recipe } from "../core/types.ts";
@@ -52,8 +53,8 @@ export async function rescan(dir: RelPath, deps: MirrorScanDeps): Promise<void> 
 async function scanDir(dir: RelPath, id: number, deps: MirrorScanDeps, cutter: Cutter): Promise<void> {
   const { fs, index, problem } = deps;
   const { isKnown, print, entries } = fs.survey(dir, index.print(id));
-  const rows = isKnown ? new Map<string, Node>() : rowsOf(index, id);
-  const isQuiet = isKnown || isAsSeen(entries, rows);
+  const rows = isKnown ? new Map<string, Node>() : index.childrenByName(id);
+  const isQuiet = isKnown || agrees(entries, rows, isSame);
   if (isQuiet && !isKnown) index.setPrint(id, print);
   for (const { name, stat } of entries) {
     if (stat.kind === "other" || isQuiet && stat.kind !== "dir") continue;
@@ -81,18 +82,7 @@ export function learnPrint(id: number, { fs, index }: Pick<MirrorScanDeps, "fs" 
   const dir = index.pathOf(id);
   if (dir === undefined) return;
   const { print, entries } = fs.survey(dir, undefined);
-  if (isAsSeen(entries, rowsOf(index, id))) index.setPrint(id, print);
-}
-
-function rowsOf(index: TreeIndex, dir: number): Map<string, Node> {
-  return new Map(index.children(dir).map((row) => [row.name, row] as const));
-}
-
-function isAsSeen(entries: readonly Listed[], rows: ReadonlyMap<string, Node>): boolean {
-  return entries.length === rows.size && entries.every(({ name, stat }) => {
-    const row = rows.get(name);
-    return row && isSame(row, stat);
-  });
+  if (agrees(entries, index.childrenByName(id), isSame)) index.setPrint(id, print);
 }
 
 /** Puts what is at `path` into the index. @returns Its id. */
