@@ -1,7 +1,7 @@
 // Sends one file: a small one in one message, a larger one chunk by chunk (client/transfer.ts). Nothing of a file that changes
 // while it is read counts: stat, read, stat.
 
-import { ChangedWhileReadError, ReplacedError } from "../core/errors.ts";
+import { ChangedWhileReadError, isOfPath, ReplacedError } from "../core/errors.ts";
 import { averageFor, type CutOptions, isOneChunk, type ReadAt } from "../core/chunker.ts";
 import { type FileTree, holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
 import { contentOf, digestOfChunk } from "../core/recipe.ts";
@@ -60,11 +60,13 @@ export async function sendFile(wanted: FileToSend, base: Base | undefined, deps:
     }
   }
   const transfer = new Transfer(wanted, average, kept, deps);
-  const recipe = await transfer.run(file);
+  let recipe: Recipe;
   try {
+    recipe = await transfer.run(file);
     checkStill(file, stat, recipe);
   } catch (error) {
-    await transfer.abort();
+    // Of what is wrong with the connection the server learns by itself.
+    if (isOfPath(error)) await transfer.abort();
     throw error;
   }
   const entry = entryOf(wanted, recipe);

@@ -249,3 +249,27 @@ Deno.test("a file that fails again after it was held back is a problem that peop
   assertEquals(await stop(), 0);
   assertEquals(world.mirror.tree({ withoutPrivate: true }), world.source.tree());
 });
+
+Deno.test("a file that cannot be read on in its midst is a problem of its own, and what comes behind it arrives", async () => {
+  let fails = false;
+  const wrapSource = (fs: MemoryFs) =>
+    watchedFs(fs, (call, [at]) => {
+      if (fails && call === "readAt" && at as number > 8 << 20) throw systemError("EIO", call, F);
+    });
+  using world = new World({ average: 256 << 10, wrapSource });
+  const large = CONTENTS.random(10 << 20, random(1));
+  world.source.writeFile(F, large);
+  world.source.writeFile(G, content());
+  await bytesOfSync(world);
+  await world.clock.pass(5000);
+  fails = true;
+  for (const at of [1 << 20, 8 << 20]) large[at]! ^= 1;
+  world.source.writeFile(F, large);
+  world.source.writeFile(G, content(2));
+  assertEquals(await world.once(), 3);
+  assertEquals(world.told("problem").length, 1, JSON.stringify(world.clientEvents.slice(-4)));
+  assertEquals(world.mirror.readFile(G), content(2));
+  fails = false;
+  await world.clock.pass(5000);
+  await bytesOfSync(world);
+});
