@@ -14,7 +14,7 @@ import type { ClientMessage } from "../core/wire.ts";
 import type { SourceAttributes } from "./attributes.ts";
 import type { Holds } from "./holds.ts";
 import type { Planned, PlannedContent } from "./plan.ts";
-import { nowhere, type Outlet } from "./remote.ts";
+import { nowhere, type Outlet } from "./outbox.ts";
 import { type Base, type SendDeps, sendFile } from "./send_file.ts";
 
 /** A commit holds at most so many steps, and so many bytes of files unless a single one is larger. */

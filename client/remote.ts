@@ -29,29 +29,6 @@ export interface Introduction {
 /** What the server said of itself. */
 export type Welcome = ServerMessage & { type: "welcome" };
 
-/** The part of a server that a push needs. */
-export interface Outlet {
-  /** Sends a message that has no answer. Returns a promise only where there is something to wait for. */
-  send(message: ClientMessage): Promise<void> | undefined;
-  /** Which of these chunks the mirror holds: one bit each, the first in the lowest bit of the first byte. */
-  ask(digests: Digest[]): Promise<Uint8Array>;
-  /** Of what pieces these chunks of the first base of the file under way are; none if it is not there any more. */
-  sketch(index: number, count: number): Promise<Sketched[]>;
-  /** Lets what was sent go at once, rather than with what follows. */
-  flush(): Promise<void>;
-  /** Makes the steps sent since the last commit durable. Resolves with the paths that failed. */
-  commit(): Promise<Problem[]>;
-}
-
-/** Takes everything and does nothing: for a dry run. */
-export const nowhere: Outlet = {
-  send: () => undefined,
-  ask: (digests) => Promise.resolve(new Uint8Array(Math.ceil(digests.length / 8))),
-  sketch: () => Promise.resolve([]),
-  flush: () => Promise.resolve(),
-  commit: () => Promise.resolve([]),
-};
-
 type Answer<T extends ServerMessage["type"]> = ServerMessage & { type: T };
 
 interface Expected {
@@ -71,7 +48,7 @@ const IN_FLIGHT_BYTES = 2 * LINK_WINDOW_BYTES + (6 << 20);
 const HUNGRY_SHARE = 50;
 
 /** One connection to a server. */
-export class Remote implements Outlet {
+export class Remote {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #frames: FrameReader;
@@ -133,9 +110,9 @@ export class Remote implements Outlet {
     return bits;
   }
 
-  /** Of what pieces these chunks of the first base of the file under way are. */
-  async sketch(index: number, count: number): Promise<Sketched[]> {
-    const { lengths, prints } = await this.#request({ type: "sketch", index, count }, "sketched");
+  /** Of what pieces these chunks of the mirror's file at `path` are. */
+  async sketch(path: RelPath, index: number, count: number): Promise<Sketched[]> {
+    const { lengths, prints } = await this.#request({ type: "sketch", path, index, count }, "sketched");
     return decodePieces(lengths, prints);
   }
 

@@ -23,7 +23,8 @@ import type { Holds } from "./holds.ts";
 import type { Problems } from "./problems.ts";
 import { reconcile } from "./reconcile.ts";
 import { ROOT_LOOK_MS } from "./source_root.ts";
-import { type Introduction, nowhere, type Remote, type Welcome } from "./remote.ts";
+import { nowhere, Outbox } from "./outbox.ts";
+import type { Introduction, Remote, Welcome } from "./remote.ts";
 
 /** What the engine does, of what the command line can ask for. */
 export interface EngineOptions {
@@ -125,7 +126,7 @@ export class Session {
       fs,
       index,
       attributes: new SourceAttributes(fs, index, { xattrs, accounts: deps.accounts }),
-      outlet: options.source.dryRun ? nowhere : remote,
+      outlet: options.source.dryRun ? nowhere : new Outbox(remote),
       cutter,
       clock,
       holds,

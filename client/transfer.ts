@@ -5,22 +5,20 @@
 import type { CutOptions, Cutter, ReadAt } from "../core/chunker.ts";
 import { holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
-import { patchOf, placesOf, sketch } from "../core/patch.ts";
+import { patchOf, placesOf, sketch, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOfChunk } from "../core/recipe.ts";
 import { type Piece, recut } from "../core/recut.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Attributes, Digest, Recipe } from "../core/types.ts";
+import type { ClientMessage } from "../core/wire.ts";
 import { Held, type Holder, type Run } from "./held.ts";
-import type { Outlet } from "./remote.ts";
+import type { Outlet } from "./outbox.ts";
 
 /** Below this size (bytes) a file's chunks travel without asking: they cost less than the question. */
 const ASK_FROM_BYTES = 64 << 10;
 /** So much of a file is asked about in one question (bytes). */
 const ASK_BYTES = 1 << 20;
-/** So much of it is kept in memory while answers are awaited (bytes), in so many stretches. */
-const WAITING_BYTES = 4 << 20;
-const WAITING_STRETCHES = 256;
 /** From so many new bytes between kept ones on it is worth asking of what pieces the old ones were. */
 const SKETCH_FROM_BYTES = 6 << 10;
 /** What is kept is told after so many bytes of it, or this part of the file, so that the mirror copies while we still read. */
@@ -59,10 +57,8 @@ export interface FileToSend {
   readonly isDoubtful?: boolean;
 }
 
-/** A part of the file: chunks that the mirror has in one file, or one that it may not have. */
-type Part =
-  | { readonly kind: "run"; readonly holder: Holder; readonly index: number; count: number }
-  | { readonly kind: "chunk"; readonly digest: Digest; readonly bytes: Uint8Array };
+/** What is to be said of a part of the file: for a chunk that the mirror may not have, how, is not known before answers are there. */
+type Part = ClientMessage | { readonly type: "chunk"; readonly digest: Digest; readonly bytes: Uint8Array };
 
 /** Chunks of the base in whose place there are others now. */
 interface Gap {
@@ -70,18 +66,8 @@ interface Gap {
   readonly count: number;
 }
 
-/** A stretch of the file, and what was asked about it. */
-interface Stretch {
-  readonly parts: Part[];
-  /** Of its chunks, bytes. */
-  readonly bytes: number;
-  /** Which of them the mirror holds. */
-  readonly holds: Promise<Uint8Array> | undefined;
-  /** Where in the base their pieces are. */
-  readonly places: Promise<Map<string, number>> | undefined;
-  /** Whether the answers are here. */
-  ready: boolean;
-}
+/** What the mirror says where nothing was asked. */
+const UNASKED: [Uint8Array | undefined, Sketched[] | undefined] = [undefined, undefined];
 
 /** Whether some of a file is holes. */
 export function isSparse(stat: Stat): boolean {
@@ -95,11 +81,11 @@ export class Transfer {
   readonly #held: Held;
   readonly #asks: boolean;
   readonly #tellBytes: number;
-  /** Chunks that went over the wire as part of this file, which the mirror holds from then on. */
+  /** Chunks of this file, as far as it has been read, that were not kept: the mirror has them from then on. */
   readonly #own = new Set<Digest>();
-  readonly #stretches: Stretch[] = [];
-  #waiting = 0;
   #parts: Part[] = [];
+  /** Files other than the base that these keep something of. */
+  #unsettled: number[] = [];
   /** Of the chunks in there, how many and how many bytes; and how many bytes of kept ones. */
   #unknown = 0;
   #bytes = 0;
@@ -143,7 +129,6 @@ export class Transfer {
     if (this.#begun || !this.#isBase()) {
       await this.#closeGap(this.#held.base?.recipe.lengths.length ?? 0);
       await this.#cutOff(undefined);
-      while (this.#stretches.length > 0) await this.#sendFirst();
     }
     return { average: this.average, lengths: this.#lengths, digests: this.#digests };
   }
@@ -155,8 +140,6 @@ export class Transfer {
 
   /** The file is not to be sent after all. */
   async abort(): Promise<void> {
-    // Open questions are answered all the same.
-    await Promise.all(this.#stretches.map(({ holds, places }) => Promise.all([holds, places])));
     if (this.#begun) await this.deps.remote.send({ type: "fileAbort" });
   }
 
@@ -176,32 +159,48 @@ export class Transfer {
   #take({ length, digest, old, bytes }: Piece): Promise<void> | undefined {
     const { base } = this.#held;
     const run = old === undefined ? this.#held.find(digest, this.#next) : { holder: base!, index: old };
-    if (!run) {
-      this.#next = undefined;
-      // With nothing to ask, nothing to keep and nothing before it, there is nothing to wait for.
-      if (!this.#asks && !base && this.#parts.length === 0) return this.#sendAtOnce(digest, bytes!);
-      // The cutter overwrites its view, and what has to wait for an answer must last.
-      this.#parts.push({ kind: "chunk", digest, bytes: bytes!.slice() });
-      this.#bytes += length;
-      this.#unknown++;
-      if (this.#bytes < ASK_BYTES && this.#unknown < MAX_ASKED) return undefined;
-      this.#gapFrom = undefined;
-      return this.#cutOff(undefined);
+    if (run) {
+      const { holder, index } = run;
+      const isGap = holder === base && this.#unknown > 0;
+      if (isGap) return this.#closeGap(index).then(() => this.#keep(holder, index, length));
+      return this.#keep(holder, index, length);
     }
-    const { holder, index } = run;
-    const isGap = holder === base && this.#unknown > 0;
-    if (isGap) return this.#closeGap(index).then(() => this.#keep(holder, index, length));
-    return this.#keep(holder, index, length);
+    this.#next = undefined;
+    if (this.#own.has(digest)) {
+      this.#parts.push({ type: "known", digest, length });
+      return this.#tell(length);
+    }
+    this.#own.add(digest);
+    // With nothing to ask, nothing to keep and nothing before it, there is nothing to wait for.
+    if (!this.#asks && !base && this.#parts.length === 0) return this.#sendAtOnce(bytes!);
+    // The cutter overwrites its view, and what has to wait for an answer must last.
+    this.#parts.push({ type: "chunk", digest, bytes: bytes!.slice() });
+    this.#bytes += length;
+    this.#unknown++;
+    if (this.#bytes < ASK_BYTES && this.#unknown < MAX_ASKED) return undefined;
+    this.#gapFrom = undefined;
+    return this.#cutOff(undefined);
   }
 
   #keep(holder: Holder, index: number, length: number): Promise<void> | undefined {
+    const isBase = holder === this.#held.base;
+    if (this.#base !== holder.path) {
+      this.#parts.push({ type: "base", path: this.#base = holder.path });
+      if (!isBase) this.#unsettled.push(holder.id);
+    }
     const last = this.#parts.at(-1);
-    if (last?.kind === "run" && last.holder === holder && last.index + last.count === index) last.count++;
-    else this.#parts.push({ kind: "run", holder, index, count: 1 });
+    if (last?.type === "keep" && last.index + last.count === index) last.count++;
+    else this.#parts.push({ type: "keep", index, count: 1 });
     this.#next = { holder, index: index + 1 };
-    this.#gapFrom = holder === this.#held.base ? index + 1 : undefined;
+    this.#gapFrom = isBase ? index + 1 : undefined;
+    return this.#tell(length);
+  }
+
+  /** Tells the mirror now and then of what it has, so that it copies while we still read: once it is clear that the file is sent. */
+  #tell(length: number): Promise<void> | undefined {
     this.#kept += length;
-    return this.#begun && this.#kept >= this.#tellBytes ? this.#cutOff(undefined) : undefined;
+    const isSent = this.#begun || !this.#held.base;
+    return isSent && this.#kept >= this.#tellBytes ? this.#cutOff(undefined) : undefined;
   }
 
   /** Ends a stretch where the base goes on, at its chunk number `to`: what is new may resemble what was there. */
@@ -215,75 +214,54 @@ export class Transfer {
     if (gap.count <= MAX_SKETCHED && old <= MAX_SKETCHED_BYTES) await this.#cutOff(gap);
   }
 
-  /** Ends a stretch; asks what there is to be asked, and sends what is known by now. */
+  /** Ends a stretch; asks what there is to be asked, and sends it once that is known. */
   async #cutOff(gap: Gap | undefined): Promise<void> {
-    const { remote } = this.deps;
-    const parts = this.#parts, bytes = this.#bytes;
+    const { remote, settle } = this.deps;
+    const parts = this.#parts, bytes = this.#bytes, unsettled = this.#unsettled;
     this.#parts = [];
+    this.#unsettled = [];
     this.#bytes = this.#unknown = this.#kept = 0;
     if (parts.length === 0) return;
-    // What is to be sketched is the base of a file that is begun.
-    if (gap) await this.#begin();
-    const digests = parts.flatMap((part) => part.kind === "chunk" ? [part.digest] : []);
-    const holds = this.#asks && digests.length > 0 ? remote.ask(digests) : undefined;
-    const places = gap && remote.sketch(gap.index, gap.count).then((pieces) => placesOf(pieces, this.#startOf(gap)));
-    const stretch: Stretch = { parts, bytes, holds, places, ready: !holds && !places };
-    // They are awaited when their turn comes; a connection that breaks before is no crash.
-    Promise.all([holds, places]).then(() => stretch.ready = true, () => {});
-    this.#stretches.push(stretch);
-    this.#waiting += bytes;
-    while (
-      this.#stretches[0]?.ready || this.#waiting > WAITING_BYTES || this.#stretches.length > WAITING_STRETCHES
-    ) await this.#sendFirst();
-    if (this.#stretches.length === 0 && digests.length === 0) await remote.flush();
+    await this.#begin();
+    for (const id of unsettled) await settle(id);
+    const digests = parts.flatMap((part) => part.type === "chunk" ? [part.digest] : []);
+    const holds = this.#asks && bytes >= ASK_FROM_BYTES ? remote.ask(digests) : undefined;
+    const places = gap && remote.sketch(this.file.path, gap.index, gap.count);
+    const answers = holds || places ? Promise.all([holds, places]) : UNASKED;
+    await remote.sendAfter(
+      answers,
+      bytes,
+      ([holds, pieces]) => this.#messages(parts, holds, pieces && placesOf(pieces, this.#startOf(gap!))),
+    );
+    if (digests.length === 0) await remote.flush();
   }
 
-  async #sendFirst(): Promise<void> {
-    const { remote } = this.deps;
-    const { parts, bytes, holds, places } = this.#stretches.shift()!;
-    this.#waiting -= bytes;
-    const [bits, pieces] = await Promise.all([holds, places]);
-    await this.#begin();
+  /** What is to be said of a stretch. @param holds Which of its chunks the mirror holds. @param places Where their pieces are. */
+  *#messages(
+    parts: readonly Part[],
+    holds: Uint8Array | undefined,
+    places: Map<string, number> | undefined,
+  ): Generator<ClientMessage, void> {
     let asked = 0;
     for (const part of parts) {
-      if (part.kind === "run") {
-        await this.#sendRun(part.holder, part.index, part.count);
+      if (part.type !== "chunk") {
+        yield part;
         continue;
       }
-      const held = bits !== undefined && (bits[asked >> 3]! >> (asked & 7) & 1) === 1;
+      const { digest, bytes } = part;
+      const isHeld = holds !== undefined && (holds[asked >> 3]! >> (asked & 7) & 1) === 1;
       asked++;
-      await this.#sendChunk(part.digest, part.bytes, held, pieces);
+      if (isHeld) yield { type: "known", digest, length: bytes.length };
+      else {
+        const ranges = places && places.size > 0 ? patchOf(bytes, sketch(bytes, this.average), places) : undefined;
+        yield ranges ? { type: "patch", digest, parts: ranges } : { type: "literal", bytes };
+      }
     }
-    if (pieces) await remote.flush();
   }
 
-  async #sendRun(holder: Holder, index: number, count: number): Promise<void> {
-    const { remote, settle } = this.deps;
-    if (this.#base !== holder.path) {
-      await settle(holder.id);
-      await remote.send({ type: "base", path: this.#base = holder.path });
-    }
-    await remote.send({ type: "keep", index, count });
-  }
-
-  #sendChunk(
-    digest: Digest,
-    bytes: Uint8Array,
-    held: boolean,
-    places: Map<string, number> | undefined,
-  ): Promise<void> | undefined {
-    const { remote } = this.deps;
-    if (held || this.#own.has(digest)) return remote.send({ type: "known", digest, length: bytes.length });
-    this.#own.add(digest);
-    const parts = places && places.size > 0 ? patchOf(bytes, sketch(bytes, this.average), places) : undefined;
-    return remote.send(parts ? { type: "patch", digest, parts } : { type: "literal", bytes });
-  }
-
-  #sendAtOnce(digest: Digest, bytes: Uint8Array): Promise<void> | undefined {
-    const ready = this.#begun ? undefined : this.#begin();
-    return ready
-      ? ready.then(() => this.#sendChunk(digest, bytes, false, undefined))
-      : this.#sendChunk(digest, bytes, false, undefined);
+  #sendAtOnce(bytes: Uint8Array): Promise<void> | undefined {
+    const send = () => this.deps.remote.send({ type: "literal", bytes });
+    return this.#begun ? send() : this.#begin().then(send);
   }
 
   async #begin(): Promise<void> {

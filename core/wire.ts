@@ -9,7 +9,7 @@ import type { RelPath } from "./path.ts";
 import type { Attributes, Digest, DirEntry, Entry, Problem, SymlinkEntry } from "./types.ts";
 
 /** Counts up with every change that an older peer would misread (the chunker's cuts are no part of it). */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 /** A feature: the mirror remembers which root its content came from (`rooted`, `welcome.lastRoot`). */
 export const ROOTS = "roots";
 /** A sample holds no longer paths than this (UTF-16 code units, of up to three bytes): they fit into a text. */
@@ -69,8 +69,8 @@ export type ClientMessage =
   | { type: "keep"; index: number; count: number }
   /** From here on, `keep` refers to the file that the mirror holds at `path`. */
   | { type: "base"; path: RelPath }
-  /** Of what pieces are `count` chunks of the file's first base, from number `index` on? */
-  | { type: "sketch"; index: number; count: number }
+  /** Of what pieces are `count` chunks of the file that the mirror has at `path`, from number `index` on? */
+  | { type: "sketch"; path: RelPath; index: number; count: number }
   /** The next chunk, put together from ranges of the file's first base and new bytes. */
   | { type: "patch"; digest: Digest; parts: readonly PatchPart[] }
   /** The next chunk is one that the mirror said it holds. */

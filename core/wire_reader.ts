@@ -125,8 +125,9 @@ function readClientBody(type: ClientMessage["type"], read: Reader): ClientMessag
     case "literal":
       return { type, bytes: read.raw(read.left) };
     case "keep":
-    case "sketch":
       return { type, index: read.uint(), count: read.uint() };
+    case "sketch":
+      return { type, path: readPath(read), index: read.uint(), count: read.uint() };
     case "base":
       return { type, path: readPath(read) };
     case "patch":

@@ -72,8 +72,11 @@ function writeBody(out: Writer, m: Message): void {
       return out.raw(m.bytes);
     case "literal":
       return out.raw(m.bytes);
-    case "keep":
     case "sketch":
+      out.text(m.path);
+      out.uint(m.index);
+      return out.uint(m.count);
+    case "keep":
       out.uint(m.index);
       return out.uint(m.count);
     case "base":

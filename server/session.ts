@@ -269,7 +269,7 @@ class Session {
       case "patch":
         return stage.patch(message.digest, message.parts);
       case "sketch": {
-        const pieces = stage.sketch(message.index, message.count);
+        const pieces = stage.sketch(message.path, message.index, message.count);
         const lengths = pieces.map(({ length }) => length);
         return this.#answer({ type: "sketched", lengths, prints: encodePrints(pieces) });
       }

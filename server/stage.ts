@@ -2,7 +2,7 @@
 // holds, checked against their digests, and are on the disk before anybody commits them. A file that cannot be put together
 // is one problem; what else belongs to it is passed over.
 
-import { ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
+import { isOfPath, ProblemError, ProtocolError, reasonOf } from "../core/errors.ts";
 import type { FileSystem, Stat, WritableFile } from "../core/fs.ts";
 import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { sketch, type Sketched } from "../core/patch.ts";
@@ -239,20 +239,24 @@ export class Stage {
   }
 
   /**
-   * Of what pieces `count` chunks of the file's first base are, from number `index` on; none where it is not what it was.
-   * @throws {ProtocolError} If no file is begun, or they are too many.
+   * Of what pieces `count` chunks of the file at `path` are, from number `index` on; none where it is not what it was.
+   * @throws {ProtocolError} If they are too many, or the file does not have them.
    */
-  sketch(index: number, count: number): Sketched[] {
-    let pieces: Sketched[] = [];
-    this.#add((now) => {
-      const { path, recipe: { average, lengths }, starts } = this.#baseOf(now.begin.base, index, count);
+  sketch(path: RelPath, index: number, count: number): Sketched[] {
+    try {
+      const { recipe: { average, lengths }, starts } = this.#baseOf(path, index, count);
       const size = lengths.slice(index, index + count).reduce((sum, length) => sum + length, 0);
       if (count > MAX_SKETCHED || size > MAX_SKETCHED_BYTES) throw new ProtocolError("A sketch of too much");
-      pieces = starts.slice(index, index + count).flatMap((start, i) =>
+      return starts.slice(index, index + count).flatMap((start, i) =>
         sketch(this.#holdings.read(path, start, lengths[index + i]!), average)
       );
-    });
-    return pieces;
+    } catch (error) {
+      if (!isOfPath(error)) throw error;
+      return [];
+    } finally {
+      // What is looked up is good while one file is put together.
+      if (!this.#now) this.#holdings.close();
+    }
   }
 
   /**

@@ -5,7 +5,7 @@ import { Remote } from "../../client/remote.ts";
 import { PEER_SILENCE_MS } from "../../core/limits.ts";
 import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import { pipe } from "../../core/link.ts";
-import { parsePath } from "../../core/path.ts";
+import { parsePath, ROOT } from "../../core/path.ts";
 import type { Message } from "../../core/wire.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { frameOf } from "../support/messages.ts";
@@ -72,7 +72,7 @@ Deno.test("answers belong to the requests in the order in which these were writt
   const both = await answered(answers, (remote) => {
     // Nearly as much is gathered as goes out together.
     for (let i = 0; i < 4; i++) remote.send({ type: "literal", bytes: new Uint8Array(65_500) });
-    return Promise.all([remote.ask(Array(8).fill(DIGEST)), remote.sketch(0, 1)]);
+    return Promise.all([remote.ask(Array(8).fill(DIGEST)), remote.sketch(ROOT, 0, 1)]);
   });
   assertEquals(both, [Uint8Array.of(8), []]);
 });

@@ -83,7 +83,7 @@ export const clientMessage: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({ type: type("literal"), bytes }),
   fc.record({ type: type("keep"), index: size, count: size }),
-  fc.record({ type: type("sketch"), index: size, count: size }),
+  fc.record({ type: type("sketch"), path, index: size, count: size }),
   fc.record({ type: type("base"), path }),
   fc.record({ type: type("packed"), size: fc.integer({ min: 0, max: MAX_PACK_BYTES }), bytes }),
   fc.record({ type: type("patch"), digest, parts: fc.array(patchPart, { maxLength: 6 }) }),
