@@ -210,13 +210,17 @@ export class TreeIndex implements Disposable {
    * all that is in it; what was of another kind goes first, with all that is in it.
    *
    * @param recipe Of a file; undefined where it is not known.
+   * @param before Id of what was there and has been replaced. If that is kept in the history, this gets its id: what both are made of
+   * stays as known as it is.
    * @returns Its id.
    */
-  put(parent: number, name: string, entry: Entry, seen: Seen | undefined, recipe?: Recipe): number {
+  put(parent: number, name: string, entry: Entry, seen: Seen | undefined, recipe?: Recipe, before?: number): number {
     const old = this.child(parent, name);
     if (old && old.entry.kind !== entry.kind) this.remove(old.id);
-    const id = old?.entry.kind === entry.kind ? old.id : this.#nextId++;
-    this.#changeChunks(id, old && this.#indexed(old.id, old.entry), isIndexed(entry) ? recipe : undefined);
+    const indexed = isIndexed(entry) ? recipe : undefined;
+    const kept = !old && indexed ? this.#renumber(before) : undefined;
+    const id = kept ? before! : old?.entry.kind === entry.kind ? old.id : this.#nextId++;
+    this.#changeChunks(id, kept ? kept.recipe : old && this.#indexed(old.id, old.entry), indexed, kept?.id);
     const file = entry.kind === "file" ? entry : undefined;
     const content = file ? hexToBytes(file.content) : entry.kind === "symlink" ? toBytes(entry.target) : null;
     this.#prepare(INSERT).run(
@@ -526,12 +530,30 @@ export class TreeIndex implements Disposable {
     return isIndexed(entry) ? this.recipe(id) : undefined;
   }
 
-  /** Makes a file known by other chunks than before. What stays as it was, which most is after an edit, is not written. */
-  #changeChunks(id: number, before: Recipe | undefined, after: Recipe | undefined): void {
+  /** Gives a file that is kept in the history, and known by its chunks, another id. @returns That and its recipe. */
+  #renumber(id: number | undefined): { id: number; recipe: Recipe } | undefined {
+    const node = id === undefined ? undefined : this.get(id);
+    const recipe = node?.parent === HISTORY ? this.#indexed(node.id, node.entry) : undefined;
+    if (!recipe) return undefined;
+    this.#last = undefined;
+    this.#prepare("UPDATE entry SET id = ? WHERE id = ?").run(this.#nextId, id!);
+    return { id: this.#nextId++, recipe };
+  }
+
+  /**
+   * Makes a file known by other chunks than before. What stays as it was, which most is after an edit, is not written.
+   * @param heir Who has the others now, if anybody has.
+   */
+  #changeChunks(id: number, before: Recipe | undefined, after: Recipe | undefined, heir?: number): void {
     if (!before && !after) return;
     const had = new Set(before?.digests), has = new Set(after?.digests);
     const drop = this.#prepare("DELETE FROM chunk WHERE digest = ? AND entry = ?");
-    for (const digest of had) if (!has.has(digest)) drop.run(keyOf(digest), id);
+    const give = this.#prepare("UPDATE chunk SET entry = ? WHERE digest = ? AND entry = ?");
+    for (const digest of had) {
+      if (has.has(digest)) continue;
+      if (heir === undefined) drop.run(keyOf(digest), id);
+      else give.run(heir, keyOf(digest), id);
+    }
     const add = this.#prepare("INSERT OR IGNORE INTO chunk VALUES (?, ?)");
     for (const digest of has) if (!had.has(digest)) add.run(keyOf(digest), id);
   }

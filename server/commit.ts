@@ -377,7 +377,7 @@ export class Commit {
     const stat = entry.kind === "dir" ? undefined : this.#fs.lstat(path);
     // Its number alone may have gone to another file by now.
     const isOther = made !== undefined && (made.ino !== stat?.ino || made.mtimeNs !== stat.mtimeNs);
-    const id = this.#index.put(parent, nameOf(path), entry, isOther ? undefined : seenOf(stat), recipe);
+    const id = this.#index.put(parent, nameOf(path), entry, isOther ? undefined : seenOf(stat), recipe, old?.id);
     if (isOther) throw new ProblemError("something else has come to its place");
     if (stat && stat.nlink > 1) this.#seeOthers(id, stat);
     const size = entry.kind === "file" ? { size: entry.size } : {};

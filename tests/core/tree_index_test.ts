@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { parsePath, type RelPath, ROOT } from "../../core/path.ts";
 import { ROOT_ID } from "../../core/schema.ts";
-import { TreeIndex } from "../../core/tree_index.ts";
+import { CHUNKS_FROM_BYTES, TreeIndex } from "../../core/tree_index.ts";
 import type { Entry } from "../../core/types.ts";
 import { plain } from "../support/entries.ts";
 import { pick, seeded } from "../support/seed.ts";
@@ -220,4 +220,25 @@ Deno.test("what is given attributes, and how it was seen with them, has both, wh
     assertEquals(tree.get(id)!.entry, { ...FILE, ...attributes });
     assertEquals(tree.withInode(ino).length, 1);
   }
+});
+
+Deno.test("what a version and the one that it replaced have in common, is known by the newer; the rest by the one that is kept", () => {
+  using tree = index();
+  const [a, b, c] = ["aa", "bb", "cc"].map((text) => text.repeat(32)) as [string, string, string];
+  const size = CHUNKS_FROM_BYTES, entry: Entry = { ...FILE, size, average: 16384 };
+  const recipeOf = (...digests: string[]) => ({ average: 16384, lengths: digests.map(() => size / 2), digests });
+  const first = tree.put(ROOT_ID, "file", entry, SEEN, recipeOf(a, b));
+  tree.keep(tree.get(first)!, "1/file");
+  const second = tree.put(ROOT_ID, "file", entry, SEEN, recipeOf(b, c), first);
+  const kept = tree.kept(parsePath("1/file"))!;
+  assertEquals([a, b, c].map((digest) => tree.holderOf(digest)), [kept.id, second, second]);
+  assertEquals([tree.recipe(kept.id), tree.recipe(second)], [recipeOf(a, b), recipeOf(b, c)]);
+  assertEquals(tree.find(parsePath("file"))?.id, second);
+  assertNotEquals(kept.id, second);
+  tree.remove(kept.id);
+  assertEquals([a, b, c].map((digest) => tree.holderOf(digest)), [undefined, second, second]);
+  // A version that is not kept leaves nothing.
+  tree.remove(second);
+  const third = tree.put(ROOT_ID, "file", entry, SEEN, recipeOf(c), second);
+  assertEquals([a, b, c].map((digest) => tree.holderOf(digest)), [undefined, undefined, third]);
 });
