@@ -2,13 +2,15 @@
 // from a file that it holds (`keep`), from anywhere in it (`known`, after asking), from an old chunk that it resembles
 // (`patch`), or from the wire (`literal`). Questions go out while reading goes on.
 
-import type { CutOptions, Cutter, ReadAt } from "../core/chunker.ts";
+import { Ahead } from "../core/ahead.ts";
+import type { Cutter, ReadAt } from "../core/chunker.ts";
 import { holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { patchOf, placesOf, sketch, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOfChunk } from "../core/recipe.ts";
 import { type Piece, recut } from "../core/recut.ts";
+import { type Hasher, SECOND_FROM_BYTES } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Attributes, Digest, Recipe } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
@@ -33,6 +35,8 @@ export interface TransferDeps {
   readonly remote: Outlet;
   readonly index: TreeIndex;
   readonly cutter: Cutter;
+  /** Starts a thread that shares the work on a large file, where there can be one. */
+  readonly secondThread?: (() => Hasher | undefined) | undefined;
   /** Whether the mirror may hold chunks worth asking for. */
   readonly ask: boolean;
   /** Paths at which the mirror failed: of these, chunks are sent as they are. */
@@ -118,7 +122,7 @@ export class Transfer {
     const { stat: { size }, isDoubtful } = this.file;
     const early = this.#held.base !== undefined && size >= EARLY_FROM_BYTES && size <= EARLY_TO_BYTES && !isDoubtful;
     if (early) await this.#begin();
-    for (const piece of this.#pieces((offset, into) => file.readAt(offset, into), holesOf(file, this.file.stat))) {
+    for (const piece of this.#pieces(file)) {
       signal.throwIfAborted();
       this.#lengths.push(piece.length);
       this.#digests.push(piece.digest);
@@ -143,11 +147,17 @@ export class Transfer {
     if (this.#begun) await this.deps.remote.send({ type: "fileAbort" });
   }
 
-  *#pieces(readAt: ReadAt, dataFrom: CutOptions["dataFrom"]): Generator<Piece, void> {
-    const { cutter } = this.deps;
+  *#pieces(file: ReadableFile): Generator<Piece, void> {
+    const { cutter, secondThread } = this.deps;
     const { size } = this.file.stat;
     const { base } = this.#held;
-    if (base) return yield* recut(cutter, readAt, { size, old: base.recipe, dataFrom });
+    const readAt: ReadAt = (offset, into) => file.readAt(offset, into), dataFrom = holesOf(file, this.file.stat);
+    if (base) {
+      const { recipe: old } = base, { handle } = file;
+      using thread = size >= SECOND_FROM_BYTES && handle !== undefined && !dataFrom ? secondThread?.() : undefined;
+      using ahead = thread && new Ahead(thread, handle!, old.lengths, size);
+      return yield* recut(cutter, readAt, { size, old, dataFrom, ahead });
+    }
     cutter.start(readAt, { size, average: this.average, dataFrom });
     for (let chunk = cutter.next(); chunk; chunk = cutter.next()) {
       const { bytes } = chunk;

@@ -97,6 +97,7 @@ runEngine<ClientStart, ClientNote, ClientRequest>((start, side) => {
     prng: random,
     emit: side.emit,
     dirty,
+    secondThread: side.secondThread,
     doubtRoot: () => side.request("doubt root"),
     dial,
     overlap: (mirror, mirrorId) => overlap(start.dir, mirror, mirrorId),

@@ -59,6 +59,8 @@ export interface Survey {
 
 /** A file open for reading. */
 export interface ReadableFile extends Disposable {
+  /** By what other threads of this process can read the file, on the layers that have such. */
+  readonly handle?: number;
   stat(): Stat;
   /** Reads at `offset` until `into` is full or the file ends; returns how many bytes. */
   readAt(offset: number, into: Uint8Array): number;
@@ -74,6 +76,8 @@ export const BLOCK_BYTES = 4096;
 
 /** A file open for writing, from front to back. */
 export interface WritableFile extends Disposable {
+  /** As a file open for reading has it: what has been written can be read there. */
+  readonly handle?: number;
   /** Appends all of `bytes`. One that fails may be made again: what it has written of them counts for nothing. */
   write(bytes: Uint8Array): void;
   /**

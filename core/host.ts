@@ -6,11 +6,13 @@ import { handleLink } from "./handle_link.ts";
 import { loadLibc } from "./libc.ts";
 import { type Handover, type Link, relay } from "./link.ts";
 import { portLink } from "./port_link.ts";
+import { SecondThread } from "./second_thread.ts";
 
 /** What an engine tells its host; `Request` is what this engine asks for. */
 export type FromEngine<Request> =
   | { readonly kind: "event"; readonly event: SyncEvent }
   | { readonly kind: "request"; readonly request: Request }
+  | { readonly kind: "second"; readonly shared: SharedArrayBuffer }
   | { readonly kind: "done"; readonly status: number }
   | { readonly kind: "failed"; readonly fatal: boolean; readonly message: string; readonly stack: string };
 
@@ -35,6 +37,7 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
       worker.onmessage = ({ data }: MessageEvent<FromEngine<Request>>) => {
         if (data.kind === "event") emit(data.event);
         else if (data.kind === "request") onRequest(data.request);
+        else if (data.kind === "second") startSecond(data.shared);
         else if (data.kind === "done") resolve(data.status);
         else reject(errorOf(data));
       };
@@ -75,6 +78,14 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
   }
 }
 
+/** Started by this thread: a Worker of a Worker's takes a second to start. */
+function startSecond(shared: SharedArrayBuffer): void {
+  const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
+  // Nobody waits for it for long.
+  worker.onerror = (event) => event.preventDefault();
+  worker.postMessage(shared);
+}
+
 function errorOf({ fatal, message, stack }: FromEngine<unknown> & { kind: "failed" }): Error {
   if (fatal) return new FatalError(message);
   const error = new Error(message);
@@ -105,9 +116,16 @@ export interface EngineSide<Note, Request, Peer = undefined> {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly request: (request: Request) => void;
+  /** Starts a thread that hashes for this one; nothing where it would not be any quicker. */
+  readonly secondThread: () => SecondThread | undefined;
   /** Set these before the first `await`. */
   onNote: (note: Note) => void;
   onLink: (link: Link, peer: Peer) => void;
+}
+
+/** Whether a second thread can read what this one has open, and has a processor. */
+function canShare(): boolean {
+  return navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
 }
 
 /** The Worker's half: runs `engine` with what its host sends. */
@@ -121,6 +139,7 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
     request: (request) => post({ kind: "request", request }),
+    secondThread: () => canShare() ? new SecondThread((shared) => post({ kind: "second", shared })) : undefined,
     onNote: () => {},
     onLink: (link) => link.close(),
   };

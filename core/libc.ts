@@ -32,6 +32,7 @@ const MACHINES: Partial<Record<string, Machine>> = {
 export const C = {
   O_RDONLY: 0,
   O_WRONLY: 1,
+  O_RDWR: 2,
   O_CREAT: 0o100,
   O_EXCL: 0o200,
   O_NONBLOCK: 0o4000,

@@ -23,10 +23,10 @@ abstract class OpenFile implements Disposable {
   }
 
   stat(): Stat {
-    return this.#statOf(this.fd);
+    return this.#statOf(this.handle);
   }
 
-  get fd(): number {
+  get handle(): number {
     if (this.#fd < 0) throw new Deno.errors.BadResource("The file is closed");
     return this.#fd;
   }
@@ -50,7 +50,7 @@ abstract class OpenFile implements Disposable {
 /** A file open for reading. */
 export class PosixReadable extends OpenFile implements ReadableFile {
   readAt(offset: number, into: Uint8Array): number {
-    const { fd, dirs: { libc: { call } } } = this;
+    const { handle: fd, dirs: { libc: { call } } } = this;
     let done = 0;
     while (done < into.length) {
       const part = done === 0 ? into : into.subarray(done);
@@ -62,7 +62,7 @@ export class PosixReadable extends OpenFile implements ReadableFile {
   }
 
   dataFrom(offset: number): number {
-    const { fd, dirs: { libc } } = this;
+    const { handle: fd, dirs: { libc } } = this;
     const found = Number(libc.call.lseek(fd, offset, C.SEEK_DATA));
     if (found >= 0) return found;
     // ENXIO: there is none. What else there may be, a file system that tells no holes has none.
@@ -93,7 +93,7 @@ export class PosixWritable extends OpenFile implements WritableFile {
   }
 
   write(bytes: Uint8Array): void {
-    const { fd, dirs: { libc: { call } } } = this;
+    const { handle: fd, dirs: { libc: { call } } } = this;
     this.#changing();
     const at = this.#size;
     for (let done = 0; done < bytes.length;) {
@@ -105,18 +105,18 @@ export class PosixWritable extends OpenFile implements WritableFile {
 
   copy(source: ReadableFile, offset: number, length: number): number {
     if (!(source instanceof PosixReadable)) return 0;
-    const { fd, dirs: { libc: { call } } } = this;
+    const { handle: fd, dirs: { libc: { call } } } = this;
     const from = BigInt64Array.of(BigInt(offset)), to = BigInt64Array.of(BigInt(this.#size));
     this.#changing();
     // Why it does not, whoever reads and writes instead learns as well.
-    const count = call.copy_file_range?.(source.fd, from, fd, to, Math.min(length, MOST_AT_ONCE), 0) ?? 0;
+    const count = call.copy_file_range?.(source.handle, from, fd, to, Math.min(length, MOST_AT_ONCE), 0) ?? 0;
     if (count <= 0) return 0;
     this.#size += count;
     return count;
   }
 
   skip(length: number): void {
-    const { fd } = this;
+    const { handle: fd } = this;
     this.#changing();
     this.#size += length;
     this.uninterrupted("truncate", () => this.dirs.libc.call.ftruncate(fd, this.#size));
@@ -124,10 +124,10 @@ export class PosixWritable extends OpenFile implements WritableFile {
 
   clone(from: ReadableFile, offset: number, length: number): boolean {
     if (!(from instanceof PosixReadable)) return false;
-    const { fd, dirs } = this;
+    const { handle: fd, dirs } = this;
     const { call } = dirs.libc;
     this.#changing();
-    const range = dirs.cloneRange(from.fd, offset, length, this.#size);
+    const range = dirs.cloneRange(from.handle, offset, length, this.#size);
     // Whatever the reason is, it can be copied; if it is the disk, that will say so.
     if (call.ioctl(fd, C.FICLONERANGE, range) !== 0) return false;
     this.#size += length;
@@ -135,7 +135,7 @@ export class PosixWritable extends OpenFile implements WritableFile {
   }
 
   setMeta({ mode = this.#mode, mtimeNs }: Meta): void {
-    const { fd, dirs } = this;
+    const { handle: fd, dirs } = this;
     const { call } = dirs.libc;
     if (mode !== this.#has) dirs.check(call.fchmod(fd, mode), "chmod", this.path);
     this.#has = mode;
@@ -149,7 +149,7 @@ export class PosixWritable extends OpenFile implements WritableFile {
   }
 
   sync(): void {
-    const { fd } = this;
+    const { handle: fd } = this;
     this.uninterrupted("fsync", () => this.dirs.libc.call.fsync(fd));
   }
 

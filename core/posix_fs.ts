@@ -128,7 +128,8 @@ export class PosixFs implements FileSystem, Disposable {
   /** The mode is exact after `setMeta`; until then the umask may have taken bits from it. */
   createFile(path: RelPath, mode: number): WritableFile {
     const dirs = this.#dirs;
-    const flags = C.O_WRONLY | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
+    // What is written is read again to be checked.
+    const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | dirs.libc.machine.O_NOFOLLOW;
     const { fd: parent, name } = dirs.parentOf(path, "open");
     if (path === ROOT) throw errorOf(EEXIST, "open", path);
     const fd = dirs.check(this.#call.openat(parent, name, flags, mode), "open", path);

@@ -7,6 +7,7 @@
 // fresh chunks behind the difference equal consecutive old ones over `reach` and a window, both versions have the same past as
 // far as any later cut can see, and the old cuts hold again.
 
+import type { Ahead } from "./ahead.ts";
 import type { CutOptions, Cutter, ReadAt } from "./chunker.ts";
 import { digestOf, digestOfChunk, digestOfZeros } from "./recipe.ts";
 import type { Digest, Recipe } from "./types.ts";
@@ -37,6 +38,8 @@ export interface RecutOptions {
   readonly old: Recipe;
   /** Tells holes, as `CutOptions` say. */
   readonly dataFrom?: CutOptions["dataFrom"];
+  /** Knows digests of what has not been read yet. */
+  readonly ahead?: Pick<Ahead, "digestOf"> | undefined;
 }
 
 let memory: Uint8Array<ArrayBuffer> | undefined;
@@ -49,7 +52,7 @@ let memory: Uint8Array<ArrayBuffer> | undefined;
 export function* recut(
   cutter: Cutter,
   readAt: ReadAt,
-  { size, old, dataFrom }: RecutOptions,
+  { size, old, dataFrom, ahead }: RecutOptions,
 ): Generator<Piece, void> {
   const { average, lengths, digests } = old;
   const reach = average / 2;
@@ -72,12 +75,14 @@ export function* recut(
       if (dataFrom && at + length <= dataAt) {
         if (digestOfZeros(length) !== digests[next]) break;
       } else {
-        if (at < blockAt || at + length > blockAt + blockLength) {
+        const known = ahead?.digestOf(next, at);
+        if (known === undefined && (at < blockAt || at + length > blockAt + blockLength)) {
           blockAt = at;
           blockLength = readAt(at, block.subarray(0, Math.min(BLOCK, size - at)));
           if (blockLength < length) break;
         }
-        if (digestOf(block.subarray(at - blockAt, at - blockAt + length)) !== digests[next]) break;
+        const digest = known ?? digestOf(block.subarray(at - blockAt, at - blockAt + length));
+        if (digest !== digests[next]) break;
       }
       at += length;
       next++;

@@ -86,7 +86,12 @@ export class Holdings {
 
   /** Makes sure that what came of a file of the mirror is what it should be. */
   check(path: RelPath, bytes: Uint8Array, digest: Digest): void {
-    if (digestOf(bytes) !== digest) this.#mistaken(path);
+    this.expect(path, digestOf(bytes), digest);
+  }
+
+  /** The same for one whose digest is known: makes sure that it `is` what it `should` be. */
+  expect(path: RelPath, is: Digest, should: Digest): void {
+    if (is !== should) this.#mistaken(path);
   }
 
   /** The file at `path`, open until others are or `close`. */

@@ -23,6 +23,7 @@ import { canPack, PACKING, unpack } from "../core/pack.ts";
 import { encodePrints } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
+import type { Hasher } from "../core/second_thread.ts";
 import type { Digest, DirEntry, Problem } from "../core/types.ts";
 import { type ClientMessage, type ListedEntry, PROTOCOL, ROOTS, type ServerMessage } from "../core/wire.ts";
 import { writeMessage } from "../core/wire_writer.ts";
@@ -49,6 +50,8 @@ export interface SessionDeps {
   readonly fsync: boolean;
   /** Tell every change by name, however many there are. */
   readonly everyChange: boolean;
+  /** Starts a thread that shares the work on a large file, where there can be one. */
+  readonly secondThread?: () => Hasher | undefined;
   /** What the client may do; everything where nobody is asked who they are. */
   readonly grant: Grant | undefined;
 }
@@ -125,7 +128,7 @@ class Session {
     this.#watchSilence();
     const hello = await this.#first();
     if (!hello) return;
-    const { mirror, emit, fsync, name, average, grant } = this.#deps;
+    const { mirror, emit, fsync, name, average, grant, secondThread } = this.#deps;
     if (!hello.dryRun) {
       if (grant?.access === "read-only") {
         return await this.refuse("this client may only compare: use --dry-run, or another invitation", false);
@@ -145,6 +148,7 @@ class Session {
       name: mirror.newId(),
       makeRoom: (bytes) => mirror.makeRoom(bytes),
       leftovers: mirror.leftovers,
+      secondThread,
       refusalOf,
     });
     const { index, id } = mirror;

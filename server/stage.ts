@@ -8,9 +8,11 @@ import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts"
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
 import { contentOf, digestOf, digestOfZeros } from "../core/recipe.ts";
+import { type Hasher, SECOND_FROM_BYTES } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
+import { Checking } from "./checking.ts";
 import { GroupSync } from "./group_sync.ts";
 import { type Holder, Holdings, MAX_CHUNK_BYTES } from "./holdings.ts";
 import { writeParts } from "./holes.ts";
@@ -50,6 +52,8 @@ interface Assembly {
   /** What `keep` refers to now. */
   base: RelPath;
   size: number;
+  /** Whether what was kept came out right; made with the first of it. */
+  checking?: Checking;
 }
 
 /** How files are put together. */
@@ -65,6 +69,8 @@ export interface StageOptions {
   readonly makeRoom: (bytes: number) => boolean;
   /** What arrived before. */
   readonly leftovers: Leftovers;
+  /** Starts a thread that shares the work on a large file, where there can be one. */
+  readonly secondThread?: (() => Hasher | undefined) | undefined;
   /** Why a file of so many bytes may not be staged, if it may not. */
   readonly refusalOf?: (path: RelPath, size: number) => string | undefined;
 }
@@ -79,6 +85,7 @@ export class Stage {
   readonly #fsync: boolean;
   readonly #name: string;
   readonly #makeRoom: (bytes: number) => boolean;
+  readonly #secondThread: StageOptions["secondThread"];
   readonly #refusalOf: StageOptions["refusalOf"];
   #next = 0;
   /** What every new file here has, also in a directory here, which inherits nothing that a file would inherit from it. */
@@ -90,7 +97,8 @@ export class Stage {
   #failed: { readonly path: RelPath; readonly reason: string } | undefined;
 
   constructor(fs: FileSystem, index: TreeIndex, metadata: Metadata, options: StageOptions) {
-    const { fsync, name, leftovers, makeRoom, refusalOf } = options;
+    const { fsync, name, leftovers, makeRoom, refusalOf, secondThread } = options;
+    this.#secondThread = secondThread;
     this.#refusalOf = refusalOf;
     this.#fs = fs;
     this.#leftovers = leftovers;
@@ -183,6 +191,12 @@ export class Stage {
       // What is sparse may become so only now.
       const shared = !now.begin.sparse &&
         this.#sharing.append({ path, start, length: size }, now.file, from, (bytes) => this.#write(now, bytes, from));
+      now.checking ??= new Checking(
+        this.#holdings,
+        now.file,
+        now.at,
+        now.begin.size >= SECOND_FROM_BYTES ? this.#secondThread?.() : undefined,
+      );
       for (let i = index, to, at = 0; i < index + count; i = to) {
         // As many at a time as the buffer holds.
         let length = lengths[to = i]!;
@@ -193,14 +207,11 @@ export class Stage {
           continue;
         }
         while (++to < index + count && length + lengths[to]! <= MAX_CHUNK_BYTES) length += lengths[to]!;
+        const bytes = shared ? undefined : this.#holdings.read(path, start + at, length);
+        if (bytes) this.#write(now, bytes, from + at);
         // What is checked is what will be there.
-        const bytes = shared
-          ? this.#holdings.read(now.at, from + at, length)
-          : this.#holdings.read(path, start + at, length);
-        for (let j = i, of = 0; j < to; of += lengths[j++]!) {
-          this.#holdings.check(path, bytes.subarray(of, of + lengths[j]!), digests[j]!);
-        }
-        if (!shared) this.#write(now, bytes, from + at);
+        const written = { from: path, offset: from + at, lengths: lengths.slice(i, to), digests: digests.slice(i, to) };
+        now.checking.check(written, bytes);
         at += length;
       }
     });
@@ -267,8 +278,10 @@ export class Stage {
   end(content: Digest): Staged | NotStaged {
     let staged: Staged | undefined;
     this.#add((now) => {
-      const { begin, at, file } = now;
+      const { begin, at, file, checking } = now;
       const { average, size, attributes, path } = begin;
+      checking?.finish();
+      checking?.[Symbol.dispose]();
       const recipe = { average, lengths: now.lengths, digests: now.digests };
       if (now.size !== size || contentOf(recipe) !== content) {
         throw new ProblemError("it did not arrive as it was sent; it is sent again");
@@ -304,6 +317,7 @@ export class Stage {
   /** Closes what is open, for good. What there is of a large file stays until it is set aside. */
   leave(): void {
     if (this.#now && this.#now.size >= LEFT_FROM_BYTES) {
+      this.#now.checking?.[Symbol.dispose]();
       this.#now.file[Symbol.dispose]();
       this.#now = undefined;
     }
@@ -379,6 +393,7 @@ export class Stage {
 
   #discard(): void {
     if (!this.#now) return;
+    this.#now.checking?.[Symbol.dispose]();
     this.#now.file[Symbol.dispose]();
     this.#holdings.close();
     try {

@@ -62,7 +62,9 @@ runEngine<ServerStart, never, never, Grant | undefined>(
     mirror.recover();
     const sessions = new Set<Promise<void>>();
     side.onLink = (link, grant) => {
-      const session = serve(link, { mirror, clock, emit, signal, name, average, fsync, everyChange, grant });
+      const { secondThread } = side;
+      const deps = { mirror, clock, emit, signal, name, average, fsync, everyChange, grant, secondThread };
+      const session = serve(link, deps);
       sessions.add(session);
       session.then(() => sessions.delete(session));
     };

@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { Ahead } from "../../core/ahead.ts";
 import { averageFor, Cutter, type ReadAt } from "../../core/chunker.ts";
 import { digestOf, digestOfZeros } from "../../core/recipe.ts";
 import { recut } from "../../core/recut.ts";
 import type { Recipe } from "../../core/types.ts";
 import { CONTENTS, nextData, type Random, random } from "../support/contents.ts";
+import { InlineHasher } from "../support/hasher.ts";
 import { seedCount } from "../support/seed.ts";
 
 const cutter = new Cutter();
@@ -93,6 +95,44 @@ Deno.test("recut() gives exactly what a fresh cut gives, edit after edit", () =>
       }
     }
   }
+});
+
+Deno.test("recut() gives the same with a second thread, whether that has time, or fails, or not", () => {
+  let hashed = 0;
+  for (let seed = 1; seed <= seedCount(20); seed++) {
+    const r = random(seed), average = 2048;
+    let bytes: Uint8Array = CONTENTS.random(40 * average + r(100_000), r);
+    let old = cut(bytes, average);
+    for (let round = 0; round < 12; round++) {
+      const edits = Object.keys(EDITS), edit = edits[r(edits.length)]!;
+      bytes = EDITS[edit]!(bytes, r);
+      if (bytes.length <= 4 * average) break;
+      const hasher = new InlineHasher((_, offset, length) => bytes.subarray(offset, offset + length), () => r(4) > 0);
+      hasher.fails = r(5) === 0;
+      const recipe = { average, lengths: [] as number[], digests: [] as string[] };
+      {
+        using ahead = new Ahead(hasher, 7, old.lengths, bytes.length, 1 + r(8 * average));
+        for (const { length, digest } of recut(cutter, reader(bytes), { size: bytes.length, old, ahead })) {
+          recipe.lengths.push(length);
+          recipe.digests.push(digest);
+        }
+      }
+      assertEquals(hasher.open, 0, "nothing reads the file any more");
+      hashed += hasher.hashed;
+      old = cut(bytes, average);
+      assertEquals(recipe, old, `SEED ${seed}: round ${round}, ${edit}`);
+    }
+  }
+  assert(hashed > 1000, `${hashed} chunks were hashed ahead`);
+});
+
+Deno.test("recut() leaves half of an unchanged file to the second thread", () => {
+  const bytes = CONTENTS.random(2_000_000, random(1)), old = cut(bytes, 4096);
+  const hasher = new InlineHasher((_, offset, length) => bytes.subarray(offset, offset + length));
+  using ahead = new Ahead(hasher, 7, old.lengths, bytes.length, 100_000);
+  const pieces = [...recut(cutter, reader(bytes), { size: bytes.length, old, ahead })];
+  assertEquals(pieces.map(({ digest }) => digest), old.digests);
+  assert(Math.abs(hasher.hashed / old.digests.length - 0.5) < 0.1, `${hasher.hashed} of ${old.digests.length}`);
 });
 
 Deno.test("recut() of a file with holes does not read them, and gives what a fresh cut gives, edit after edit", () => {

@@ -1,6 +1,7 @@
 // `client --once` as a real process, and everything that can be wrong from the start.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { SECOND_FROM_BYTES } from "../../core/second_thread.ts";
 import { FROM_SOURCE, Running, unprivilegedProgram } from "../support/program.ts";
 import { noise, Scene } from "../support/scene.ts";
 import { differenceOf } from "../support/trees.ts";
@@ -65,7 +66,8 @@ Deno.test("once: what is only in the mirror goes, what changed while nothing ran
 
 Deno.test("once: an edit in a large file sends the changed part only, a copy of it no content", async () => {
   await using scene = new Scene();
-  const bytes = noise(20_000_000);
+  // So large that second threads share the work.
+  const bytes = noise(SECOND_FROM_BYTES + 10_000_000);
   scene.write("large", bytes);
   const { address } = await scene.server();
   assertEquals((await scene.once(address)).status, 0);

@@ -1,0 +1,50 @@
+// The second thread of core/second_thread.ts: reads and hashes what it is asked for until it is told to quit.
+
+import { hash } from "node:crypto";
+import { type Libc, loadLibc } from "./libc.ts";
+import { MAX_AVERAGE } from "./limits.ts";
+import { ASKED, DONE, FAILED, partsOf, QUIT, type Slot } from "./second_thread.ts";
+
+const EINTR = 4;
+/** The longest chunk fits in; page-aligned, as the memory of WebAssembly is: reads are faster so. */
+const block = new Uint8Array(new WebAssembly.Memory({ initial: 4 * MAX_AVERAGE >> 16 }).buffer);
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+scope.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
+  const libc = loadLibc();
+  if (libc) serve(data, libc);
+  scope.close();
+};
+
+function serve(shared: SharedArrayBuffer, libc: Libc): void {
+  const { ready, slots } = partsOf(shared);
+  Atomics.store(ready, 0, 1);
+  for (let i = 0;; i = (i + 1) % slots.length) {
+    const slot = slots[i]!;
+    for (let state = Atomics.load(slot.state, 0); state !== ASKED; state = Atomics.load(slot.state, 0)) {
+      if (state === QUIT) return;
+      Atomics.wait(slot.state, 0, state);
+    }
+    const done = hashAll(slot, libc) ? DONE : FAILED;
+    // Unless it has been told to quit meanwhile.
+    Atomics.compareExchange(slot.state, 0, ASKED, done);
+    Atomics.notify(slot.state, 0);
+  }
+}
+
+/** @returns Whether all was there to be read. */
+function hashAll({ job, offset, lengths, digests }: Slot, { call, errno }: Libc): boolean {
+  const [handle, count] = job as unknown as [number, number];
+  let at = offset[0]!;
+  for (let i = 0; i < count; i++) {
+    const chunk = block.subarray(0, lengths[i]);
+    for (let done = 0; done < chunk.length;) {
+      const got = call.pread(handle, chunk.subarray(done), chunk.length - done, at + done);
+      if (got <= 0 && !(got < 0 && errno() === EINTR)) return false;
+      done += Math.max(0, got);
+    }
+    digests.set(hash("sha256", chunk, "buffer"), i * digests.length / lengths.length);
+    at += chunk.length;
+  }
+  return true;
+}
