@@ -10,6 +10,7 @@ ways to change a large file or many.
   prepend    1 KiB before it
   move-edit  another name, and one byte of it
   edit-many  one byte in each of 1,000 files of 100 KiB
+  wan-text   the files of `text` over a line of 100 Mbit/s, 50 ms away
 """
 import importlib.util, os, random, shutil, sys
 
@@ -24,7 +25,7 @@ if os.environ.get("DIRSYNC_FS") == "portable":      # the layer reads and sets t
     peers.Dirsync.ignore = frozenset({"mtime-ns", "dir-mtime-ns", "link-mtime-ns"})
 
 EDITS = ("scatter", "pages", "swap", "prepend", "move-edit")
-peers.WORKLOADS += [*EDITS, "edit-many"]
+peers.WORKLOADS += [*EDITS, "edit-many", "wan-text"]
 peers.HEAVY |= set(EDITS)
 peers.RsyncInplace.only += (*EDITS, "edit-many")
 PAGE = 4096
@@ -98,9 +99,16 @@ def g_edit_many(self, cls, want):
             s.sync_step("edit-many")
 
 
+def g_wan_text(self, cls, want):
+    self.start_wan()
+    with self.session(cls, self.data.get("text"), wan=True) as s:
+        s.sync_step("wan-text")
+
+
 peers.Data.mk_hundred = mk_hundred
-peers.Bench.g_edits, peers.Bench.g_edit_many = g_edits, g_edit_many
-peers.Bench.GROUPS += (("g_edits", EDITS, "once"), ("g_edit_many", ("edit-many",), "once"))
+peers.Bench.g_edits, peers.Bench.g_edit_many, peers.Bench.g_wan_text = g_edits, g_edit_many, g_wan_text
+peers.Bench.GROUPS += (("g_edits", EDITS, "once"), ("g_edit_many", ("edit-many",), "once"),
+                       ("g_wan_text", ("wan-text",), "once"))
 
 if __name__ == "__main__":
     peers.main()
