@@ -7,6 +7,9 @@ import { LINK_WINDOW_BYTES } from "../core/limits.ts";
 const LEAST_BYTES = 256 << 10;
 /** Whoever waits for less than this share of the time is not held up by the line. */
 const WAITING_SHARE = 0.25;
+/** What has arrived is counted over so long at least, and at most (ms): short bursts come out of buffers, long pauses tell nothing. */
+const SHORTEST_MS = 1000;
+const LONGEST_MS = 3000;
 /** Whoever sends nothing for so long (ms) learns nothing of the line. */
 const IDLE_MS = 200;
 
@@ -22,6 +25,8 @@ export class Pace {
   #bytes = 0;
   #waited = 0;
   #rate = Infinity;
+  /** When it was last counted what had arrived (ms), and how much that was. */
+  #arrived = { at: -Infinity, bytes: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,6 +35,20 @@ export class Pace {
   /** Bytes a second that the line takes; Infinity while nothing has had to wait. */
   get rate(): number {
     return this.#rate;
+  }
+
+  /** Begins with a rate that is known. */
+  begin(rate: number): void {
+    this.#rate = rate;
+  }
+
+  /** Notes how much the other end has received in all: a line is as fast as what it has carried. */
+  told(received: number): void {
+    const now = this.#clock.now(), took = now - this.#arrived.at;
+    if (took < SHORTEST_MS) return;
+    const rate = (received - this.#arrived.bytes) * 1000 / took;
+    if (took <= LONGEST_MS && rate > this.#rate) this.#rate = rate;
+    this.#arrived = { at: now, bytes: received };
   }
 
   /** Notes that `bytes` are sent; `sending` resolves when there is room for more, undefined if there is. */
@@ -47,11 +66,7 @@ export class Pace {
       // Where most of the time went elsewhere, the line may be faster than this.
       if (this.#waited >= WAITING_SHARE * took || rate > this.#rate) this.#rate = rate;
       this.#begin(now);
-    } else if (this.#bytes > LINK_WINDOW_BYTES) {
-      // It keeps up with all there is.
-      this.#rate *= 2;
-      this.#begin(undefined);
-    }
+    } else if (this.#bytes > LINK_WINDOW_BYTES) this.#begin(undefined);
   }
 
   #begin(full: number | undefined): void {

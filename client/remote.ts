@@ -15,6 +15,7 @@ import { type ClientMessage, type ListedEntry, PROTOCOL, ROOTS, type ServerMessa
 import { writeMessage } from "../core/wire_writer.ts";
 import { readServerMessage } from "../core/wire_reader.ts";
 import { Pace } from "./pace.ts";
+import { Probe } from "./probe.ts";
 
 /** Who we are, for the server's eyes. */
 export interface Introduction {
@@ -39,7 +40,11 @@ interface Expected {
 
 /** Messages are gathered up to this size before they go out together (bytes); where they are packed, up to the second. */
 const TOGETHER_BYTES = 256 << 10;
-const PACKED_BYTES = 1 << 20;
+const PACKED_BYTES = 2560 << 10;
+
+/** From so many on (bytes), and at this level, they are packed while the line is measured. */
+const TRIED_BYTES = 64 << 10;
+const TRIED_LEVEL = 3;
 
 /** So many bytes may be in the buffers of links and systems between here and the server. */
 const IN_FLIGHT_BYTES = 2 * LINK_WINDOW_BYTES + (6 << 20);
@@ -54,6 +59,7 @@ export class Remote {
   readonly #frames: FrameReader;
   readonly #out = new Writer();
   readonly #pace: Pace;
+  readonly #probe: Probe;
   readonly #pack = new Writer();
   /** Whether the server takes packed messages, and the level at which the line wants them. */
   #packs = false;
@@ -74,6 +80,7 @@ export class Remote {
     this.#clock = clock;
     this.#frames = new FrameReader(link);
     this.#pace = new Pace(clock);
+    this.#probe = new Probe(clock);
     this.#lastHeard = clock.now();
     this.#receive();
     this.#keepAlive();
@@ -142,13 +149,19 @@ export class Remote {
     this.sent += bytes.length;
     const sending = this.#link.send(bytes);
     if (!sending) this.#out.giveBack(frames);
+    const room = this.#probe.sent(this.sent);
     await this.#pace.note(bytes.length, sending);
-    // A server that is busy gains nothing by having more to do.
-    this.#level = this.#packs && this.#isHungry ? levelFor(this.#pace.rate) : undefined;
+    if (room) await room;
+    // A server that is busy gains nothing by having more to do; but one that is so since what comes is packed, would wait again.
+    const isWorth = this.#packs && (this.#isHungry || this.#level !== undefined);
+    this.#level = isWorth ? levelFor(this.#pace.rate) : undefined;
   }
 
   #packed(frames: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    const bytes = this.#level === undefined ? undefined : pack(frames, this.#level);
+    // While it is not known yet whether it pays, it costs little: what the line is measured with is not much.
+    const tries = this.#packs && !this.#probe.isOver && frames.length >= TRIED_BYTES;
+    const level = this.#level ?? (tries ? TRIED_LEVEL : undefined);
+    const bytes = level === undefined ? undefined : pack(frames, level);
     if (!bytes) return frames;
     writeMessage(this.#pack, { type: "packed", size: frames.length, bytes });
     return this.#pack.take();
@@ -193,8 +206,15 @@ export class Remote {
     const message = readServerMessage(frame.slice());
     if (message.type === "refuse") throw new RefusedError(message.message, message.retry);
     if (message.type === "wait") return;
-    if (message.type === "hunger") {
+    if (message.type === "received") {
       this.#isHungry = message.share >= HUNGRY_SHARE;
+      this.#pace.told(message.bytes);
+      const rate = this.#probe.told(message.bytes, this.#isHungry);
+      if (rate !== undefined) {
+        this.#pace.begin(rate);
+        // Of all that it has told so far it has mostly waited.
+        this.#isHungry = true;
+      }
       return;
     }
     const expected = this.#expected[0];
@@ -227,6 +247,7 @@ export class Remote {
   #end(error: Error): void {
     if (this.#error) return;
     this.#error = error;
+    this.#probe.end();
     this.#link.close();
     for (const { reject } of this.#expected.splice(0)) reject(error);
     this.#ended.abort();

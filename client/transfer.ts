@@ -227,7 +227,7 @@ export class Transfer {
   /** Ends a stretch; asks what there is to be asked, and sends it once that is known. */
   async #cutOff(gap: Gap | undefined): Promise<void> {
     const { remote, settle } = this.deps;
-    const parts = this.#parts, bytes = this.#bytes, unsettled = this.#unsettled;
+    const parts = this.#parts, bytes = this.#bytes, unsettled = this.#unsettled, isMuch = this.#kept >= this.#tellBytes;
     this.#parts = [];
     this.#unsettled = [];
     this.#bytes = this.#unknown = this.#kept = 0;
@@ -243,7 +243,7 @@ export class Transfer {
       bytes,
       ([holds, pieces]) => this.#messages(parts, holds, pieces && placesOf(pieces, this.#startOf(gap!))),
     );
-    if (digests.length === 0) await remote.flush();
+    if (isMuch) await remote.flush();
   }
 
   /** What is to be said of a stretch. @param holds Which of its chunks the mirror holds. @param places Where their pieces are. */

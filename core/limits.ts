@@ -11,7 +11,7 @@ export const MAX_TARGET_BYTES = 4096;
 /** Longest message on the wire; the longest chunk and its header fit in. */
 export const MAX_MESSAGE_BYTES = 2 << 20;
 /** Most bytes of messages that travel packed together. */
-export const MAX_PACK_BYTES = 3 << 20;
+export const MAX_PACK_BYTES = 4 << 20;
 /** Largest average chunk size; the longest chunk is four times as long. */
 export const MAX_AVERAGE = 256 << 10;
 /** Smallest average chunk size. */
@@ -32,6 +32,10 @@ export const MAX_PIECES = 65536;
 export const PRINT_BYTES = 8;
 /** Longest text (names of hosts, reasons) in a message. */
 export const MAX_TEXT_BYTES = 4096;
+/** With so many bytes of a connection (see client/probe.ts) a client measures its line; the server tells after every few what it has received. */
+export const PROBE_BYTES = 1 << 20;
+export const RECEIPT_BYTES = 128 << 10;
+
 /** Bytes on their way to a peer or a Worker before the sender waits. */
 export const LINK_WINDOW_BYTES = 2 << 20;
 /** A peer that sent nothing for so long is gone (ms). */

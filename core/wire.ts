@@ -123,8 +123,8 @@ export type ServerMessage =
   | { type: "refuse"; message: string; retry: boolean }
   /** Still at work on an answer; may come at any time, and says only that. */
   | { type: "wait" }
-  /** How much of its time the server waits for what is sent, percent; may come at any time. */
-  | { type: "hunger"; share: number }
+  /** How many bytes the server has received so far, and the share of its time that it waited for them lately (percent). */
+  | { type: "received"; bytes: number; share: number }
   /** A part of a directory; with `more`, another part follows. A directory that is not there has no entries. */
   | { type: "listing"; dir: DirEntry; more: boolean; entries: ListedEntry[] }
   /** One bit for each digest asked for, the first in the lowest bit of the first byte. */
@@ -185,7 +185,7 @@ export const SERVER_TYPES = [
   "pong",
   "wait",
   "sketched",
-  "hunger",
+  "received",
 ] as const satisfies readonly ServerMessage["type"][];
 /** The type byte of server messages starts here. */
 export const SERVER_BASE = 64;

@@ -213,8 +213,8 @@ function readServerBody(type: ServerMessage["type"], read: Reader): ServerMessag
         type,
         problems: Array.from({ length: read.count(MAX_STEPS) }, () => ({ path: readPath(read), message: read.text() })),
       };
-    case "hunger":
-      return { type, share: read.u8() };
+    case "received":
+      return { type, bytes: read.uint(), share: read.u8() };
     case "proof":
       return { type, root: read.digest() };
     case "pong":

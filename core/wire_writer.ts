@@ -144,7 +144,8 @@ function writeBody(out: Writer, m: Message): void {
       out.uint(m.lengths.length);
       for (const length of m.lengths) out.uint(length);
       return out.raw(m.prints);
-    case "hunger":
+    case "received":
+      out.uint(m.bytes);
       return out.u8(m.share);
     case "proof":
       return out.digest(m.root);

@@ -417,8 +417,9 @@ class Session {
   async #fill(): Promise<boolean> {
     const from = this.#deps.clock.now();
     const filled = await this.#frames.fill();
-    const share = this.#hunger.waited(from);
-    if (share !== undefined && this.#stage) this.#answer({ type: "hunger", share });
+    const { received } = this.#frames;
+    const share = this.#hunger.waited(from, received);
+    if (share !== undefined && this.#stage) this.#answer({ type: "received", bytes: received, share });
     this.#heardAt = this.#deps.clock.now();
     return filled;
   }

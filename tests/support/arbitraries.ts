@@ -134,6 +134,6 @@ export const serverMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: type("committed"), problems: fc.array(fc.record({ path, message: text }), { maxLength: 4 }) }),
   fc.record({ type: type("proof"), root: digest }),
   sketched,
-  fc.record({ type: type("hunger"), share: fc.integer({ min: 0, max: 255 }) }),
+  fc.record({ type: type("received"), bytes: size, share: fc.integer({ min: 0, max: 255 }) }),
   ...(["pong", "wait"] as const).map((name) => fc.record({ type: type(name) })),
 );

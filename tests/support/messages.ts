@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 /**
  * Sends bytes to a server.
  * @param hangUp Whether to end the connection when they are answered; else that is left to the server.
- * @returns What it answers, as message types.
+ * @returns What it answers, as message types, but for receipts.
  */
 export async function converse(
   world: World,
@@ -24,7 +24,9 @@ export async function converse(
       for (let at = 0; at < bytes.length;) {
         const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
         const message = readServerMessage(bytes.subarray(at + 4, at + 4 + length));
-        answers.push(message.type === "refuse" ? `refuse: ${message.message}` : message.type);
+        if (message.type !== "received") {
+          answers.push(message.type === "refuse" ? `refuse: ${message.message}` : message.type);
+        }
         at += 4 + length;
       }
     }
