@@ -17,12 +17,13 @@ import type { ClientMessage } from "../core/wire.ts";
 import { Held, type Holder, type Run } from "./held.ts";
 import type { Outlet } from "./outbox.ts";
 
-/** Below this size (bytes) a file's chunks travel without asking: they cost less than the question. */
+/** Below this size (bytes) a file's chunks travel without asking, and so do fewer bytes of a larger one: they cost less than the question. */
 const ASK_FROM_BYTES = 64 << 10;
+const ASK_STRETCH_BYTES = 16 << 10;
 /** So much of a file is asked about in one question (bytes). */
 const ASK_BYTES = 1 << 20;
 /** From so many new bytes between kept ones on it is worth asking of what pieces the old ones were. */
-const SKETCH_FROM_BYTES = 6 << 10;
+const SKETCH_FROM_BYTES = 1 << 10;
 /** What is kept is told after so many bytes of it, or this part of the file, so that the mirror copies while we still read. */
 const TELL_BYTES = 4 << 20;
 const TELL_PART = 1 / 64;
@@ -235,7 +236,7 @@ export class Transfer {
     await this.#begin();
     for (const id of unsettled) await settle(id);
     const digests = parts.flatMap((part) => part.type === "chunk" ? [part.digest] : []);
-    const holds = this.#asks && bytes >= ASK_FROM_BYTES ? remote.ask(digests) : undefined;
+    const holds = this.#asks && (gap || bytes >= ASK_STRETCH_BYTES) ? remote.ask(digests) : undefined;
     const places = gap && remote.sketch(this.file.path, gap.index, gap.count);
     const answers = holds || places ? Promise.all([holds, places]) : UNASKED;
     await remote.sendAfter(
