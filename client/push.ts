@@ -8,7 +8,7 @@ import { type Change, type Emit, tellChanges } from "../core/events.ts";
 import type { FileTree, Stat } from "../core/fs.ts";
 import { nameOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Seen } from "../core/entry_rows.ts";
-import type { Hasher } from "../core/second_thread.ts";
+import type { StartHasher } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import { type Recipe, sameAttributes, type Step } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
@@ -42,7 +42,7 @@ export interface PushDeps {
   readonly outlet: Outlet;
   readonly attributes: SourceAttributes;
   readonly cutter: Cutter;
-  readonly secondThread?: (() => Hasher | undefined) | undefined;
+  readonly secondThread?: StartHasher | undefined;
   readonly clock: Clock;
   readonly holds: Holds;
   readonly emit: Emit;

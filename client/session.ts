@@ -10,7 +10,7 @@ import type { Link } from "../core/link.ts";
 import type { MaxDelete } from "../core/options.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Seen } from "../core/entry_rows.ts";
-import type { Hasher } from "../core/second_thread.ts";
+import type { StartHasher } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { ClientMessage } from "../core/wire.ts";
 import type { Accounts } from "../core/accounts.ts";
@@ -54,7 +54,7 @@ export interface EngineDeps {
   /** Called when the root is found to be another: whoever watches it may not know. */
   readonly doubtRoot: () => void;
   /** Starts a thread that shares the work on a large file, where there can be one. */
-  readonly secondThread?: () => Hasher | undefined;
+  readonly secondThread?: StartHasher;
   /** Opens a connection. @throws {DisconnectedError | RefusedError} */
   readonly dial: (signal: AbortSignal) => Promise<Link>;
   /** Id of the mirror that the source was mirrored to, if there is one index only. */

@@ -10,7 +10,7 @@ import { patchOf, placesOf, sketch, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOfChunk } from "../core/recipe.ts";
 import { type Piece, recut } from "../core/recut.ts";
-import { type Hasher, SECOND_FROM_BYTES } from "../core/second_thread.ts";
+import type { StartHasher } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Attributes, Digest, Recipe } from "../core/types.ts";
 import type { ClientMessage } from "../core/wire.ts";
@@ -37,7 +37,7 @@ export interface TransferDeps {
   readonly index: TreeIndex;
   readonly cutter: Cutter;
   /** Starts a thread that shares the work on a large file, where there can be one. */
-  readonly secondThread?: (() => Hasher | undefined) | undefined;
+  readonly secondThread?: StartHasher | undefined;
   /** Whether the mirror may hold chunks worth asking for. */
   readonly ask: boolean;
   /** Paths at which the mirror failed: of these, chunks are sent as they are. */
@@ -155,7 +155,7 @@ export class Transfer {
     const readAt: ReadAt = (offset, into) => file.readAt(offset, into), dataFrom = holesOf(file, this.file.stat);
     if (base) {
       const { recipe: old } = base, { handle } = file;
-      using thread = size >= SECOND_FROM_BYTES && handle !== undefined && !dataFrom ? secondThread?.() : undefined;
+      using thread = handle !== undefined && !dataFrom ? secondThread?.(size) : undefined;
       using ahead = thread && new Ahead(thread, handle!, old.lengths, size);
       return yield* recut(cutter, readAt, { size, old, dataFrom, ahead });
     }

@@ -6,7 +6,7 @@ import { handleLink } from "./handle_link.ts";
 import { loadLibc } from "./libc.ts";
 import { type Handover, type Link, relay } from "./link.ts";
 import { portLink } from "./port_link.ts";
-import { SecondThread } from "./second_thread.ts";
+import { SECOND_FROM_BYTES, SecondThread, type StartHasher } from "./second_thread.ts";
 
 /** What an engine tells its host; `Request` is what this engine asks for. */
 export type FromEngine<Request> =
@@ -116,16 +116,15 @@ export interface EngineSide<Note, Request, Peer = undefined> {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly request: (request: Request) => void;
-  /** Starts a thread that hashes for this one; nothing where it would not be any quicker. */
-  readonly secondThread: () => SecondThread | undefined;
+  readonly secondThread: StartHasher;
   /** Set these before the first `await`. */
   onNote: (note: Note) => void;
   onLink: (link: Link, peer: Peer) => void;
 }
 
-/** Whether a second thread can read what this one has open, and has a processor. */
-function canShare(): boolean {
-  return navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
+/** Whether a second thread can read what this one has open, has a processor, and has started before the file is done. */
+function canShare(size: number): boolean {
+  return size >= SECOND_FROM_BYTES && navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
 }
 
 /** The Worker's half: runs `engine` with what its host sends. */
@@ -139,7 +138,7 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
     request: (request) => post({ kind: "request", request }),
-    secondThread: () => canShare() ? new SecondThread((shared) => post({ kind: "second", shared })) : undefined,
+    secondThread: (size) => canShare(size) ? new SecondThread((shared) => post({ kind: "second", shared })) : undefined,
     onNote: () => {},
     onLink: (link) => link.close(),
   };

@@ -67,6 +67,9 @@ export interface Hashing {
 /** A thread that takes jobs until it is disposed. */
 export interface Hasher extends Hashing, Disposable {}
 
+/** Starts a thread that shares the work on a file of `size` bytes, where there can be one and it is worth it. */
+export type StartHasher = (size: number) => Hasher | undefined;
+
 /** The thread, as the one that asks sees it. */
 export class SecondThread implements Hasher {
   readonly #ready: Int32Array;

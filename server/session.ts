@@ -23,7 +23,7 @@ import { canPack, PACKING, unpack } from "../core/pack.ts";
 import { encodePrints } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
-import type { Hasher } from "../core/second_thread.ts";
+import type { StartHasher } from "../core/second_thread.ts";
 import type { Digest, DirEntry, Problem } from "../core/types.ts";
 import { type ClientMessage, type ListedEntry, PROTOCOL, ROOTS, type ServerMessage } from "../core/wire.ts";
 import { writeMessage } from "../core/wire_writer.ts";
@@ -51,7 +51,7 @@ export interface SessionDeps {
   /** Tell every change by name, however many there are. */
   readonly everyChange: boolean;
   /** Starts a thread that shares the work on a large file, where there can be one. */
-  readonly secondThread?: () => Hasher | undefined;
+  readonly secondThread?: StartHasher;
   /** What the client may do; everything where nobody is asked who they are. */
   readonly grant: Grant | undefined;
 }

@@ -8,7 +8,7 @@ import { MAX_CHUNKS, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts"
 import { sketch, type Sketched } from "../core/patch.ts";
 import { joinPath, type RelPath } from "../core/path.ts";
 import { contentOf, digestOf, digestOfZeros } from "../core/recipe.ts";
-import { type Hasher, SECOND_FROM_BYTES } from "../core/second_thread.ts";
+import type { StartHasher } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import type { ClientMessage, PatchPart } from "../core/wire.ts";
@@ -70,7 +70,7 @@ export interface StageOptions {
   /** What arrived before. */
   readonly leftovers: Leftovers;
   /** Starts a thread that shares the work on a large file, where there can be one. */
-  readonly secondThread?: (() => Hasher | undefined) | undefined;
+  readonly secondThread?: StartHasher | undefined;
   /** Why a file of so many bytes may not be staged, if it may not. */
   readonly refusalOf?: (path: RelPath, size: number) => string | undefined;
 }
@@ -195,7 +195,7 @@ export class Stage {
         this.#holdings,
         now.file,
         now.at,
-        now.begin.size >= SECOND_FROM_BYTES ? this.#secondThread?.() : undefined,
+        this.#secondThread?.(now.begin.size),
       );
       for (let i = index, to, at = 0; i < index + count; i = to) {
         // As many at a time as the buffer holds.

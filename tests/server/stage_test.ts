@@ -16,6 +16,7 @@ import { Stage } from "../../server/stage.ts";
 import { CONTENTS, random } from "../support/contents.ts";
 import { plain } from "../support/entries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { InlineHasher } from "../support/hasher.ts";
 import { MemoryFs } from "../support/memory_fs.ts";
 
 const BYTES = new TextEncoder().encode("some content");
@@ -30,7 +31,8 @@ const BEGIN = {
   base: parsePath("f"),
 } as const;
 
-function scene(wrap: (fs: MemoryFs) => FileSystem = (fs) => fs) {
+/** @param isShared Whether a second thread shares the work. */
+function scene(wrap: (fs: MemoryFs) => FileSystem = (fs) => fs, isShared = false) {
   const fs = new MemoryFs(new FakeClock().nowNs);
   for (const dir of [PRIVATE_DIR, STAGE_DIR]) fs.mkdir(dir, 0o700);
   const index = new TreeIndex(":memory:");
@@ -44,6 +46,7 @@ function scene(wrap: (fs: MemoryFs) => FileSystem = (fs) => fs) {
       name: "stage",
       makeRoom: () => false,
       leftovers: new Leftovers(fs, new FakeClock()),
+      secondThread: () => isShared ? new InlineHasher((...range) => fs.readHandle(...range)) : undefined,
     }),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   };
@@ -137,14 +140,14 @@ Deno.test("a file is put together of what the base has, ranges of it, and what i
 });
 
 Deno.test("a base that is not what it was makes a problem, and is read anew", () => {
-  for (const use of ["keep", "patch", "known"] as const) {
-    using world = scene();
+  for (const use of ["keep", "keep, checked by a second thread", "patch", "known"] as const) {
+    using world = scene(undefined, use !== "keep");
     const { stage, fs } = world;
     const old = CONTENTS.random(41_000, random(1)) as Uint8Array<ArrayBuffer>;
     const base = withBase(world, old);
     fs.spoil(BEGIN.path, 5000);
     stage.begin({ ...BEGIN, size: 8000 });
-    if (use === "keep") stage.keep(0, 2);
+    if (use.startsWith("keep")) stage.keep(0, 2);
     else if (use === "patch") stage.patch(base.digests[1]!, [{ offset: 4000, length: 4000 }]);
     else stage.known(base.digests[1]!, 4000);
     const staged = stage.end("00".repeat(32));

@@ -180,6 +180,34 @@ const MUTANTS: readonly Mutant[] = [
     from: "if (result.refused.size > 0) {",
     to: "if (result.refused.size > 1_000_000) {",
   },
+  {
+    name: "messages overtake those that wait for an answer",
+    file: "client/outbox.ts",
+    from: "return isThere && this.#waiting.length === 0 ? go()",
+    to: "return isThere ? go()",
+    tests: "tests/client/outbox_test.ts",
+  },
+  {
+    name: "a file is committed before all that was copied into it has been checked",
+    file: "server/stage.ts",
+    from: "      checking?.finish();\n",
+    to: "",
+    tests: "tests/server/stage_test.ts",
+  },
+  {
+    name: "a second thread's digests are not looked at",
+    file: "server/checking.ts",
+    from: "else digests.forEach(",
+    to: "else if (digests.length > 99) digests.forEach(",
+    tests: "tests/server/checking_test.ts",
+  },
+  {
+    name: "chunks that only an older version has are not known any more",
+    file: "core/tree_index.ts",
+    from: "if (heir === undefined) drop.run",
+    to: "if (heir !== undefined || true) drop.run",
+    tests: "tests/core/tree_index_test.ts",
+  },
 ];
 
 const SEEDS = valueOf("--seeds") ?? "4000";

@@ -3,9 +3,11 @@
 import { runEngine } from "../../core/host.ts";
 import { openFs } from "../../core/open_fs.ts";
 import { parsePath } from "../../core/path.ts";
+import { SECOND_FROM_BYTES } from "../../core/second_thread.ts";
 
 runEngine<string, never, never>(async (dir, side) => {
-  using thread = side.secondThread();
+  using thread = side.secondThread(SECOND_FROM_BYTES);
+  if (side.secondThread(SECOND_FROM_BYTES - 1)) throw new Error("a small file needs no second thread");
   if (!thread) return 0;
   using file = openFs(dir).openFile(parsePath("file"));
   for (;;) {

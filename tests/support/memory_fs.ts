@@ -129,6 +129,8 @@ export class MemoryFs implements FileSystem {
   /** Numbers of inodes that are gone: the next inodes get them, as on ext4 (but only where what is gone cannot come back). */
   readonly #freeInos: bigint[] = [];
 
+  /** Files that were opened, by what other threads read them by. */
+  readonly #opened = new Map<number, FileNode>();
   readonly #disk: Disk;
 
   /**
@@ -165,8 +167,16 @@ export class MemoryFs implements FileSystem {
     return node.target;
   }
 
+  /** What another thread reads by the handle of an open file. @throws {TypeError} If none is open by that. */
+  readHandle(handle: number, offset: number, length: number): Uint8Array {
+    const node = this.#opened.get(handle);
+    if (!node?.open) throw new TypeError("A file is read that is not open any more");
+    return node.bytes.slice(offset, Math.min(node.size, offset + length));
+  }
+
   openFile(path: RelPath): ReadableFile {
     const node = this.#file(path, "open");
+    this.#opened.set(Number(node.ino), node);
     return new MemoryReadable(node, () => this.#close(node));
   }
 
@@ -419,7 +429,9 @@ export class MemoryFs implements FileSystem {
   }
 
   #close(node: Node): void {
-    if (--node.open === 0 && node.nlink === 0) this.#freeInos.push(node.ino);
+    if (--node.open > 0) return;
+    this.#opened.delete(Number(node.ino));
+    if (node.nlink === 0) this.#freeInos.push(node.ino);
   }
 
   /** What is at `path`, or why nothing is. */
@@ -463,6 +475,7 @@ export class MemoryFs implements FileSystem {
   }
 
   #writable(node: FileNode): MemoryWritable {
+    this.#opened.set(Number(node.ino), node);
     return new MemoryWritable(node, this.#now, this.#disk, () => this.#close(node));
   }
 
@@ -504,6 +517,10 @@ class MemoryReadable implements ReadableFile {
     this.#close = close;
   }
 
+  get handle(): number {
+    return Number(opened(this.#node).ino);
+  }
+
   stat(): Stat {
     return toStat(opened(this.#node));
   }
@@ -542,6 +559,10 @@ class MemoryWritable implements WritableFile {
     this.#now = now;
     this.#disk = disk;
     this.#close = close;
+  }
+
+  get handle(): number {
+    return Number(opened(this.#node).ino);
   }
 
   write(bytes: Uint8Array): void {

@@ -20,6 +20,7 @@ import { Mirror } from "../../server/mirror.ts";
 import { serve } from "../../server/session.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { type Disk, steadyDisk } from "./inodes.ts";
+import { InlineHasher } from "./hasher.ts";
 import { LastingDatabase } from "./lasting_database.ts";
 import { type FsUser, MemoryFs } from "./memory_fs.ts";
 
@@ -69,6 +70,11 @@ export interface WorldOptions {
   readonly join?: () => [Link, Link];
   /** Told of every commit of the mirror: what it begins with; resolves to what is told when it is acknowledged. */
   readonly onCommit?: (steps: readonly CommitStep[]) => (problems: readonly Problem[]) => void;
+}
+
+/** What reads an open file as a second thread does. */
+function hasherOf(fs: MemoryFs): InlineHasher {
+  return new InlineHasher((handle, offset, length) => fs.readHandle(handle, offset, length));
 }
 
 /** A client, a server and what lies between them. */
@@ -195,6 +201,7 @@ export class World implements Disposable {
       },
       removeIndex: () => this.clientDatabase.forget(),
       heldRecords: () => this.held,
+      secondThread: () => hasherOf(this.source),
       signal,
     });
   }
@@ -234,6 +241,7 @@ export class World implements Disposable {
       fsync: true,
       everyChange: true,
       grant: this.grant,
+      secondThread: () => hasherOf(this.mirror),
     });
     const { rate } = this.#options;
     if (rate === undefined) return Promise.resolve(near);
