@@ -2,8 +2,9 @@
 // known to hold, or will hold once the steps under way are committed, so that plans are made against it. Keyed by node, not
 // by path: moving a directory, however large, changes one row.
 
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { createHash } from "node:crypto";
+import { ChunkIndex } from "./chunk_index.ts";
 import { Writer } from "./codec.ts";
 import { joinPath, nameOf, namesOf, parentOf, type RelPath, ROOT, toBytes } from "./path.ts";
 import { addRoot, openDatabase } from "./database.ts";
@@ -21,6 +22,7 @@ import {
   textOf,
   toCell,
 } from "./entry_rows.ts";
+import { IndexDatabase } from "./index_database.ts";
 import { ROOT_ID } from "./schema.ts";
 import { decodeRecipe, encodeRecipe } from "./recipe.ts";
 import type { Attributes, Digest, Entry, Recipe } from "./types.ts";
@@ -60,9 +62,8 @@ const SPECIAL =
 const BY_INODE = `SELECT ${COLUMNS} FROM entry WHERE ino = ? AND ino != 0`;
 
 /** The tree and the chunks of one mirror, as far as this side knows it. */
-export class TreeIndex implements Disposable {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+export class TreeIndex extends IndexDatabase {
+  readonly #chunks = new ChunkIndex((sql) => this.prepare(sql));
   /** Directories by path; emptied whenever a directory moves or goes. */
   readonly #dirs = new Map<RelPath, number>();
   /** Directories whose hash is known to be unknown, and so those above them. */
@@ -72,7 +73,6 @@ export class TreeIndex implements Disposable {
   /** The last look-up of a name, found or not: whoever plans, tells or puts an entry asks for the same one after the other. */
   #last: { readonly parent: number; readonly name: string; readonly node: Node | undefined } | undefined;
   #nextId: number;
-  #begun = false;
 
   /**
    * @param file Path of the database, ":memory:" for one that is gone with the process.
@@ -80,58 +80,16 @@ export class TreeIndex implements Disposable {
    * @throws {Error} If it is only to be read and is none of ours.
    */
   constructor(file: string, open: (file: string) => DatabaseSync = openDatabase) {
-    this.#db = open(file);
-    this.#nextId = Number((this.#db.prepare("SELECT max(id) AS id FROM entry").get() as { id: number }).id) + 1;
-  }
-
-  [Symbol.dispose](): void {
-    this.#db.close();
-  }
-
-  /** Starts a transaction; what follows is kept by `commit` and undone by `rollback`. */
-  begin(): void {
-    // One that could not be committed (a full disk, say) must not be in the way for ever.
-    if (this.#begun) this.rollback();
-    this.#db.exec("BEGIN");
-    this.#begun = true;
-  }
-
-  commit(): void {
-    this.#db.exec("COMMIT");
-    this.#begun = false;
-  }
-
-  rollback(): void {
-    this.#begun = false;
-    this.#db.exec("ROLLBACK");
-    this.#forgetAll();
-  }
-
-  /** Returns once all that was committed is on the disk; only between transactions. */
-  checkpoint(): void {
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    super(open(file));
+    this.#nextId = Number((this.db.prepare("SELECT max(id) AS id FROM entry").get() as { id: number }).id) + 1;
   }
 
   /** Forgets everything but an empty root. */
   clear(): void {
-    this.#db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM xattrs; DELETE FROM fact");
-    this.#forgetAll();
-    addRoot(this.#db);
+    this.db.exec("DELETE FROM entry; DELETE FROM chunk; DELETE FROM xattrs; DELETE FROM fact");
+    this.forgetAll();
+    addRoot(this.db);
     this.#nextId = ROOT_ID + 1;
-  }
-
-  fact(key: string): string | undefined {
-    return (this.#prepare("SELECT value FROM fact WHERE key = ?").get(key) as [string] | undefined)?.[0];
-  }
-
-  /** Notes a fact; with undefined it is forgotten. */
-  setFact(key: string, value: string | undefined): void {
-    if (value === undefined) this.#prepare("DELETE FROM fact WHERE key = ?").run(key);
-    else this.#prepare("INSERT OR REPLACE INTO fact VALUES (?, ?)").run(key, value);
-  }
-
-  forgetFact(key: string): void {
-    this.#prepare("DELETE FROM fact WHERE key = ?").run(key);
   }
 
   /** How many entries there are, the root not counted, nor what is kept in the history. */
@@ -149,22 +107,22 @@ export class TreeIndex implements Disposable {
     const count =
       "WITH RECURSIVE tree (id) AS (VALUES (?) UNION ALL SELECT entry.id FROM entry JOIN tree ON parent = tree.id) " +
       "SELECT count(*) FROM tree";
-    return Number((this.#prepare(count).get(id) as unknown as [bigint])[0]);
+    return Number((this.prepare(count).get(id) as unknown as [bigint])[0]);
   }
 
   get(id: number): Node | undefined {
-    return nodeOf(this.#prepare(BY_ID).get(id));
+    return nodeOf(this.prepare(BY_ID).get(id));
   }
 
   child(parent: number, name: string): Node | undefined {
     return nodeOf(
-      this.#prepare(BY_NAME).get(parent, cellOf(name)),
+      this.prepare(BY_NAME).get(parent, cellOf(name)),
     );
   }
 
   /** The entries of a directory, in no order. */
   children(parent: number): Node[] {
-    const rows = this.#prepare(BY_PARENT).all(parent);
+    const rows = this.prepare(BY_PARENT).all(parent);
     return rows.map((row) => nodeOf(row)!);
   }
 
@@ -183,7 +141,7 @@ export class TreeIndex implements Disposable {
   /** Where an entry is now, or undefined if it waits in a slot or is kept in the history (or below what is). */
   pathOf(id: number): RelPath | undefined {
     const names: string[] = [];
-    const select = this.#prepare("SELECT parent, name FROM entry WHERE id = ?");
+    const select = this.prepare("SELECT parent, name FROM entry WHERE id = ?");
     while (id !== ROOT_ID) {
       const row = select.get(id) as unknown as [bigint, string | Uint8Array] | undefined;
       if (!row || row[0] < 0n) return undefined;
@@ -196,12 +154,12 @@ export class TreeIndex implements Disposable {
   /** The entries that were seen with this inode number: more than one where files are hard links of each other. */
   withInode(ino: bigint): Node[] {
     if (ino === 0n) return [];
-    return this.#prepare(BY_INODE).all(toCell(ino)).map((row) => nodeOf(row)!);
+    return this.prepare(BY_INODE).all(toCell(ino)).map((row) => nodeOf(row)!);
   }
 
   /** Ids of up to `most` entries that need a second look. */
   racy(most: number): number[] {
-    return this.#prepare("SELECT id FROM entry WHERE racy = 1 LIMIT ?").all(most)
+    return this.prepare("SELECT id FROM entry WHERE racy = 1 LIMIT ?").all(most)
       .map((row) => Number((row as unknown as [bigint])[0]));
   }
 
@@ -220,10 +178,10 @@ export class TreeIndex implements Disposable {
     const indexed = isIndexed(entry) ? recipe : undefined;
     const kept = !old && indexed ? this.#renumber(before) : undefined;
     const id = kept ? before! : old?.entry.kind === entry.kind ? old.id : this.#nextId++;
-    this.#changeChunks(id, kept ? kept.recipe : old && this.#indexed(old.id, old.entry), indexed, kept?.id);
+    this.#chunks.change(id, kept ? kept.recipe : old && this.#indexed(old.id, old.entry), indexed, kept?.id);
     const file = entry.kind === "file" ? entry : undefined;
     const content = file ? hexToBytes(file.content) : entry.kind === "symlink" ? toBytes(entry.target) : null;
-    this.#prepare(INSERT).run(
+    this.prepare(INSERT).run(
       id,
       parent,
       cellOf(name),
@@ -247,7 +205,7 @@ export class TreeIndex implements Disposable {
   /** Sets the attributes of an entry. */
   setAttributes(node: Node, attributes: Attributes): void {
     this.#last = undefined;
-    this.#prepare(SET_ATTRIBUTES).run(...attributeCells(attributes), node.id);
+    this.prepare(SET_ATTRIBUTES).run(...attributeCells(attributes), node.id);
     this.#invalidate(node.parent);
   }
 
@@ -259,7 +217,7 @@ export class TreeIndex implements Disposable {
     }
     this.#last = undefined;
     const [, ...cells] = seenCells(seen);
-    this.#prepare(SET_META).run(...attributeCells(attributes), ...cells, node.id);
+    this.prepare(SET_META).run(...attributeCells(attributes), ...cells, node.id);
     this.#invalidate(node.parent);
   }
 
@@ -267,17 +225,17 @@ export class TreeIndex implements Disposable {
   isLinkedElsewhere({ id, entry: { link } }: Node, ino: bigint): boolean {
     if (link === 0) return false;
     const select = "SELECT 1 FROM entry WHERE link = ? AND link != 0 AND id != ? AND ino != ? LIMIT 1";
-    return this.#prepare(select).get(link, id, toCell(ino)) !== undefined;
+    return this.prepare(select).get(link, id, toCell(ino)) !== undefined;
   }
 
   /** Takes the other names of a file out of its group: the one with this id has become a file of its own. */
   separate(link: number, id: number): void {
     if (link === 0) return;
-    const others = this.#prepare("SELECT id, parent FROM entry WHERE link = ? AND link != 0 AND id != ?").all(link, id);
+    const others = this.prepare("SELECT id, parent FROM entry WHERE link = ? AND link != 0 AND id != ?").all(link, id);
     for (const row of others) {
       const [other, parent] = row as unknown as [bigint, bigint];
       this.#last = undefined;
-      this.#prepare("UPDATE entry SET link = 0 WHERE id = ?").run(other);
+      this.prepare("UPDATE entry SET link = 0 WHERE id = ?").run(other);
       this.#invalidate(Number(parent));
     }
   }
@@ -285,7 +243,7 @@ export class TreeIndex implements Disposable {
   /** Notes what lstat said, or with undefined that nothing is known of the disk. */
   setSeen(id: number, seen: Seen | undefined): void {
     this.#last = undefined;
-    const row = this.#prepare(SET_SEEN).get(...seenCells(seen), id) as unknown as [bigint] | undefined;
+    const row = this.prepare(SET_SEEN).get(...seenCells(seen), id) as unknown as [bigint] | undefined;
     if (row) this.#forgetPrint(Number(row[0]));
   }
 
@@ -294,7 +252,7 @@ export class TreeIndex implements Disposable {
    * same print again need not look at the rows.
    */
   print(dir: number): Digest | undefined {
-    const row = this.#prepare("SELECT print FROM entry WHERE id = ?").get(dir) as unknown as
+    const row = this.prepare("SELECT print FROM entry WHERE id = ?").get(dir) as unknown as
       | [Uint8Array | null]
       | undefined;
     return row?.[0] ? bytesToHex(row[0]) : undefined;
@@ -302,32 +260,15 @@ export class TreeIndex implements Disposable {
 
   /** Notes that a survey with this print found all in the directory as its rows say; forgotten with the next change of one. */
   setPrint(dir: number, print: Digest): void {
-    this.#prepare(SET_PRINT).run(hexToBytes(print), dir);
+    this.prepare(SET_PRINT).run(hexToBytes(print), dir);
     this.#unprinted.delete(dir);
-  }
-
-  /** Keeps extended attributes for whoever asks for them by their digest. */
-  addXattrs(digest: Digest, bytes: Uint8Array): void {
-    this.#prepare("INSERT OR IGNORE INTO xattrs VALUES (?, ?)").run(hexToBytes(digest), bytes);
-  }
-
-  /** The extended attributes with this digest, encoded. */
-  xattrs(digest: Digest): Uint8Array | undefined {
-    return (this.#prepare("SELECT bytes FROM xattrs WHERE digest = ?").get(hexToBytes(digest)) as unknown as
-      | [Uint8Array]
-      | undefined)?.[0];
-  }
-
-  /** Forgets extended attributes that no entry has. */
-  sweepXattrs(): void {
-    this.#prepare("DELETE FROM xattrs WHERE digest NOT IN (SELECT xattrs FROM entry WHERE xattrs IS NOT NULL)").run();
   }
 
   /** Moves an entry, with all that is in it; the place must be free. */
   move(node: Node, parent: number, name: string): void {
     this.#last = undefined;
     this.#invalidate(node.parent);
-    this.#prepare("UPDATE entry SET parent = ?, name = ? WHERE id = ?").run(parent, cellOf(name), node.id);
+    this.prepare("UPDATE entry SET parent = ?, name = ? WHERE id = ?").run(parent, cellOf(name), node.id);
     if (node.entry.kind === "dir") this.#dirs.clear();
     this.#invalidate(parent);
   }
@@ -386,7 +327,7 @@ export class TreeIndex implements Disposable {
    * @returns Paths below the directory.
    */
   specialIn(dir: number): RelPath[] {
-    return this.#prepare(SPECIAL).all(dir).map((row) => {
+    return this.prepare(SPECIAL).all(dir).map((row) => {
       const names: string[] = [];
       let node = this.get(Number((row as unknown as [bigint])[0]));
       for (; node && node.id !== dir; node = this.get(node.parent)) names.push(node.name);
@@ -412,15 +353,15 @@ export class TreeIndex implements Disposable {
     if (!node) return;
     this.#last = undefined;
     if (node.entry.kind === "dir") this.#dirs.clear();
-    const large = this.#prepare(INDEXED).all(id).map((row) => Number((row as unknown as [bigint])[0]));
-    for (const each of large) this.#changeChunks(each, this.recipe(each), undefined);
-    this.#prepare(DELETE).run(id);
+    const large = this.prepare(INDEXED).all(id).map((row) => Number((row as unknown as [bigint])[0]));
+    for (const each of large) this.#chunks.change(each, this.recipe(each), undefined);
+    this.prepare(DELETE).run(id);
     this.#invalidate(node.parent);
   }
 
   /** The recipe of a file, if it is known. */
   recipe(id: number): Recipe | undefined {
-    const row = this.#prepare("SELECT recipe FROM entry WHERE id = ?").get(id) as unknown as
+    const row = this.prepare("SELECT recipe FROM entry WHERE id = ?").get(id) as unknown as
       | [Uint8Array | null]
       | undefined;
     return row?.[0] ? decodeRecipe(row[0]) : undefined;
@@ -429,22 +370,18 @@ export class TreeIndex implements Disposable {
   /** Notes the recipe of a file, whose content it is. */
   setRecipe(node: Node, recipe: Recipe): void {
     const { id, entry } = node;
-    this.#changeChunks(id, this.#indexed(id, entry), isIndexed(entry) ? recipe : undefined);
-    this.#prepare("UPDATE entry SET recipe = ? WHERE id = ?").run(encodeRecipe(recipe), id);
+    this.#chunks.change(id, this.#indexed(id, entry), isIndexed(entry) ? recipe : undefined);
+    this.prepare("UPDATE entry SET recipe = ? WHERE id = ?").run(encodeRecipe(recipe), id);
   }
 
-  /**
-   * A file whose recipe has a chunk with this digest, or one that begins alike: whoever uses it looks it up there. Only files of
-   * `CHUNKS_FROM_BYTES` or more are known by their chunks.
-   */
+  /** A file that holds a chunk with this digest, or one that begins alike. Only files of `CHUNKS_FROM_BYTES` or more are known by their chunks. */
   holderOf(digest: Digest): number | undefined {
-    const row = this.#prepare("SELECT entry FROM chunk WHERE digest = ? LIMIT 1").get(keyOf(digest));
-    return row === undefined ? undefined : Number((row as unknown as [bigint])[0]);
+    return this.#chunks.holderOf(digest);
   }
 
   /** Whether any chunk is known. */
   hasChunks(): boolean {
-    return this.#prepare("SELECT 1 FROM chunk LIMIT 1").get() !== undefined;
+    return this.#chunks.any;
   }
 
   /**
@@ -473,7 +410,7 @@ export class TreeIndex implements Disposable {
     }
     const digest = hash.update(out.peek()).digest("hex");
     this.#last = undefined;
-    this.#prepare("UPDATE entry SET content = ? WHERE id = ?").run(hexToBytes(digest), dir.id);
+    this.prepare("UPDATE entry SET content = ? WHERE id = ?").run(hexToBytes(digest), dir.id);
     this.#stale.delete(dir.id);
     return digest;
   }
@@ -481,14 +418,14 @@ export class TreeIndex implements Disposable {
   #forgetPrint(dir: number): void {
     if (dir <= 0 || this.#unprinted.has(dir)) return;
     this.#unprinted.add(dir);
-    this.#prepare(FORGET_PRINT).run(dir);
+    this.prepare(FORGET_PRINT).run(dir);
   }
 
   // A directory whose hash is not known has none above it known either, so the way up ends at the first such.
   #invalidate(id: number): void {
     this.#forgetPrint(id);
-    const select = this.#prepare("SELECT parent FROM entry WHERE id = ?");
-    const update = this.#prepare("UPDATE entry SET content = NULL WHERE id = ? AND content IS NOT NULL");
+    const select = this.prepare("SELECT parent FROM entry WHERE id = ?");
+    const update = this.prepare("UPDATE entry SET content = NULL WHERE id = ? AND content IS NOT NULL");
     while (id > 0 && !this.#stale.has(id)) {
       this.#stale.add(id);
       this.#last = undefined;
@@ -515,10 +452,10 @@ export class TreeIndex implements Disposable {
   }
 
   #number(sql: string, ...values: number[]): number {
-    return Number((this.#prepare(sql).get(...values) as unknown as [bigint | null])[0] ?? 0);
+    return Number((this.prepare(sql).get(...values) as unknown as [bigint | null])[0] ?? 0);
   }
 
-  #forgetAll(): void {
+  protected override forgetAll(): void {
     this.#dirs.clear();
     this.#stale.clear();
     this.#unprinted.clear();
@@ -536,37 +473,8 @@ export class TreeIndex implements Disposable {
     const recipe = node?.parent === HISTORY ? this.#indexed(node.id, node.entry) : undefined;
     if (!recipe) return undefined;
     this.#last = undefined;
-    this.#prepare("UPDATE entry SET id = ? WHERE id = ?").run(this.#nextId, id!);
+    this.prepare("UPDATE entry SET id = ? WHERE id = ?").run(this.#nextId, id!);
     return { id: this.#nextId++, recipe };
-  }
-
-  /**
-   * Makes a file known by other chunks than before. What stays as it was, which most is after an edit, is not written.
-   * @param heir Who has the others now, if anybody has.
-   */
-  #changeChunks(id: number, before: Recipe | undefined, after: Recipe | undefined, heir?: number): void {
-    if (!before && !after) return;
-    const had = new Set(before?.digests), has = new Set(after?.digests);
-    const drop = this.#prepare("DELETE FROM chunk WHERE digest = ? AND entry = ?");
-    const give = this.#prepare("UPDATE chunk SET entry = ? WHERE digest = ? AND entry = ?");
-    for (const digest of had) {
-      if (has.has(digest)) continue;
-      if (heir === undefined) drop.run(keyOf(digest), id);
-      else give.run(heir, keyOf(digest), id);
-    }
-    const add = this.#prepare("INSERT OR IGNORE INTO chunk VALUES (?, ?)");
-    for (const digest of has) if (!had.has(digest)) add.run(keyOf(digest), id);
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql);
-      (statement as StatementSync & { setReturnArrays(on: boolean): void }).setReturnArrays(true);
-      statement.setReadBigInts(true);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 }
 
@@ -578,9 +486,4 @@ export function byName(a: { readonly name: string }, b: { readonly name: string 
 /** Whether an entry is known by its chunks. */
 function isIndexed(entry: Entry): boolean {
   return entry.kind === "file" && entry.size >= CHUNKS_FROM_BYTES;
-}
-
-/** So much of a chunk's digest is enough to find it by. */
-function keyOf(digest: Digest): Uint8Array {
-  return hexToBytes(digest.slice(0, 32));
 }

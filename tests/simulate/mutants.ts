@@ -65,7 +65,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "a directory is known by its print whatever has become of its rows",
     file: "core/tree_index.ts",
-    from: "    this.#prepare(FORGET_PRINT).run(dir);",
+    from: "    this.prepare(FORGET_PRINT).run(dir);",
     to: "",
   },
   {
@@ -203,7 +203,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "chunks that only an older version has are not known any more",
-    file: "core/tree_index.ts",
+    file: "core/chunk_index.ts",
     from: "if (heir === undefined) drop.run",
     to: "if (heir !== undefined || true) drop.run",
     tests: "tests/core/tree_index_test.ts",
