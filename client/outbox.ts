@@ -62,6 +62,8 @@ export class Outbox implements Outlet {
   readonly #remote: Line;
   #waiting: Waiting[] = [];
   #bytes = 0;
+  /** Why nothing goes out any more. */
+  #error: unknown;
   /** Resolves when there is room again for more to wait. */
   #room: PromiseWithResolvers<void> | undefined;
   /** Resolves when the last commit that waits has gone: what is asked is meant of what is there then. */
@@ -72,6 +74,7 @@ export class Outbox implements Outlet {
   }
 
   send(message: ClientMessage): Promise<void> | undefined {
+    if (this.#error) throw this.#error;
     if (this.#waiting.length === 0) return this.#remote.send(message);
     // Whoever sends bytes may use their memory again.
     const kept = "bytes" in message ? { ...message, bytes: message.bytes.slice() } : message;
@@ -83,6 +86,7 @@ export class Outbox implements Outlet {
     bytes: number,
     messages: (answer: T) => Iterable<ClientMessage>,
   ): Promise<void> | undefined {
+    if (this.#error) throw this.#error;
     const isThere = !(answer instanceof Promise);
     if (!isThere) answer.catch(() => {});
     const go = async () => {
@@ -107,6 +111,7 @@ export class Outbox implements Outlet {
   }
 
   commit(): Promise<Problem[]> {
+    if (this.#error) return Promise.reject(this.#error);
     if (this.#waiting.length === 0) return this.#remote.commit();
     const problems = Promise.withResolvers<Problem[]>(), gone = Promise.withResolvers<void>();
     const go = () => {
@@ -146,7 +151,8 @@ export class Outbox implements Outlet {
       }
       await this.#remote.flush();
     } catch (error) {
-      // The connection is over. Whoever waits for room learns of it with what is sent next.
+      // Of what came behind, nothing may go: a commit would be of half a file. Whoever waits for room learns of it with what is sent next.
+      this.#error = error;
       for (const { fail } of this.#waiting) fail?.(error);
       this.#waiting = [];
       this.#bytes = 0;

@@ -3,7 +3,7 @@
 import { hash } from "node:crypto";
 import { type Libc, loadLibc } from "./libc.ts";
 import { MAX_AVERAGE } from "./limits.ts";
-import { ASKED, DONE, FAILED, partsOf, QUIT, type Slot } from "./second_thread.ts";
+import { ASKED, DONE, FAILED, partsOf, QUIT, set, type Slot } from "./second_thread.ts";
 
 const EINTR = 4;
 /** The longest chunk fits in; page-aligned, as the memory of WebAssembly is: reads are faster so. */
@@ -25,10 +25,8 @@ function serve(shared: SharedArrayBuffer, libc: Libc): void {
       if (state === QUIT) return;
       Atomics.wait(slot.state, 0, state);
     }
-    const done = hashAll(slot, libc) ? DONE : FAILED;
-    // Unless it has been told to quit meanwhile.
-    Atomics.compareExchange(slot.state, 0, ASKED, done);
-    Atomics.notify(slot.state, 0);
+    // If it has been told to quit meanwhile, the next slot says so too.
+    set(slot, hashAll(slot, libc) ? DONE : FAILED);
   }
 }
 

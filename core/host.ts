@@ -1,12 +1,13 @@
 // The main thread's half of an engine that runs in a Worker: starts it, passes its events on, hands it connections, stops it.
 
+import { systemClock } from "./clock.ts";
 import { FatalError } from "./errors.ts";
 import type { Emit, SyncEvent } from "./events.ts";
 import { handleLink } from "./handle_link.ts";
 import { loadLibc } from "./libc.ts";
 import { type Handover, type Link, relay } from "./link.ts";
 import { portLink } from "./port_link.ts";
-import { SECOND_FROM_BYTES, SecondThread, type StartHasher } from "./second_thread.ts";
+import { SpareThread, type StartHasher } from "./second_thread.ts";
 
 /** What an engine tells its host; `Request` is what this engine asks for. */
 export type FromEngine<Request> =
@@ -80,10 +81,13 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
 
 /** Started by this thread: a Worker of a Worker's takes a second to start. */
 function startSecond(shared: SharedArrayBuffer): void {
-  const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
-  // Nobody waits for it for long.
-  worker.onerror = (event) => event.preventDefault();
-  worker.postMessage(shared);
+  try {
+    const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
+    worker.onerror = (event) => event.preventDefault();
+    worker.postMessage(shared);
+  } catch {
+    // Nobody waits for a thread that is not there.
+  }
 }
 
 function errorOf({ fatal, message, stack }: FromEngine<unknown> & { kind: "failed" }): Error {
@@ -122,9 +126,9 @@ export interface EngineSide<Note, Request, Peer = undefined> {
   onLink: (link: Link, peer: Peer) => void;
 }
 
-/** Whether a second thread can read what this one has open, has a processor, and has started before the file is done. */
-function canShare(size: number): boolean {
-  return size >= SECOND_FROM_BYTES && navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
+/** Whether a second thread can read what this one has open, and has a processor. */
+function canShare(): boolean {
+  return navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
 }
 
 /** The Worker's half: runs `engine` with what its host sends. */
@@ -134,11 +138,12 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
   const scope = self as unknown as DedicatedWorkerGlobalScope;
   const stop = new AbortController();
   const post = (message: FromEngine<Request>) => scope.postMessage(message);
+  const spare = new SpareThread((shared) => post({ kind: "second", shared }), systemClock);
   const side: EngineSide<Note, Request, Peer> = {
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
     request: (request) => post({ kind: "request", request }),
-    secondThread: (size) => canShare(size) ? new SecondThread((shared) => post({ kind: "second", shared })) : undefined,
+    secondThread: (size) => canShare() ? spare.lend(size) : undefined,
     onNote: () => {},
     onLink: (link) => link.close(),
   };
@@ -154,6 +159,8 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
     } catch (error) {
       const { message, stack = "" } = error as Error;
       post({ kind: "failed", fatal: error instanceof FatalError, message, stack });
+    } finally {
+      spare.end();
     }
   };
 }

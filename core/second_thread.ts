@@ -2,6 +2,7 @@
 // jobs go there and digests come back while neither leaves its synchronous work. Content does not pass: the other thread reads
 // the file itself, by the handle of the open file, which is the whole process's (core/digest_worker.ts).
 
+import type { Clock } from "./clock.ts";
 import type { Digest } from "./types.ts";
 
 /** Smaller files (bytes) are hashed before a thread has started. */
@@ -126,7 +127,49 @@ class Asked implements Job {
 }
 
 /** Sets a slot's state and wakes who waits for it. */
-function set({ state }: Slot, to: number): void {
+export function set({ state }: Slot, to: number): void {
   Atomics.store(state, 0, to);
   Atomics.notify(state, 0);
+}
+
+/** A thread that nobody has needed for so long (ms) ends. */
+const SPARE_MS = 10_000;
+
+/**
+ * The second thread of an engine: started when it is first needed, lent to one file at a time, kept for the next one for a while. To start
+ * one takes the main thread some 30 ms, which nobody may have it do over and over.
+ */
+export class SpareThread {
+  readonly #start: (shared: SharedArrayBuffer) => void;
+  #thread: SecondThread | undefined;
+  #isLent = false;
+  readonly #clock: Clock;
+  #needed = new AbortController();
+
+  /** @param start As `SecondThread` has it. */
+  constructor(start: (shared: SharedArrayBuffer) => void, clock: Clock) {
+    this.#start = start;
+    this.#clock = clock;
+  }
+
+  /** The thread, for a file of `size` bytes, until what is returned is disposed; undefined where it is not worth it, or lent. */
+  readonly lend: StartHasher = (size) => {
+    if (size < SECOND_FROM_BYTES || this.#isLent) return undefined;
+    this.#isLent = true;
+    this.#needed.abort();
+    const thread = this.#thread ??= new SecondThread(this.#start);
+    const giveBack = () => {
+      this.#isLent = false;
+      const { signal } = this.#needed = new AbortController();
+      this.#clock.sleep(SPARE_MS, signal).then(() => signal.aborted || this.end());
+    };
+    return { begin: (...job) => thread.begin(...job), [Symbol.dispose]: giveBack };
+  };
+
+  /** Ends it. */
+  end(): void {
+    this.#needed.abort();
+    this.#thread?.[Symbol.dispose]();
+    this.#thread = undefined;
+  }
 }

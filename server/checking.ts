@@ -4,7 +4,7 @@
 import type { WritableFile } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
-import type { Hasher, Job } from "../core/second_thread.ts";
+import type { Hasher, Job, StartHasher } from "../core/second_thread.ts";
 import { MAX_JOB_CHUNKS } from "../core/second_thread.ts";
 import type { Digest } from "../core/types.ts";
 import type { Holdings } from "./holdings.ts";
@@ -20,6 +20,15 @@ export interface Written {
   readonly digests: readonly Digest[];
 }
 
+/** A file that is being put together. */
+export interface BeingMade {
+  readonly file: WritableFile;
+  /** Where it lies. */
+  readonly at: RelPath;
+  /** What was said of it; bytes. */
+  readonly begin: { readonly size: number };
+}
+
 interface Begun {
   readonly written: Written;
   readonly job: Job;
@@ -33,12 +42,12 @@ export class Checking implements Disposable {
   readonly #thread: Hasher | undefined;
   #begun: Begun[] = [];
 
-  /** @param at Where the file lies. @param thread Shares the work. */
-  constructor(holdings: Holdings, file: WritableFile, at: RelPath, thread: Hasher | undefined) {
+  /** @param start Lends a thread that shares the work. */
+  constructor(holdings: Holdings, { file, at, begin: { size } }: BeingMade, start?: StartHasher) {
     this.#holdings = holdings;
     this.#file = file;
     this.#at = at;
-    this.#thread = thread;
+    this.#thread = file.handle === undefined ? undefined : start?.(size);
   }
 
   /**

@@ -133,6 +133,7 @@ export class Stage {
   /** What was staged has been committed. */
   committed(): void {
     this.dirs.close();
+    this.#holdings.close();
     this.#holdings.wrong.clear();
   }
 
@@ -191,12 +192,7 @@ export class Stage {
       // What is sparse may become so only now.
       const shared = !now.begin.sparse &&
         this.#sharing.append({ path, start, length: size }, now.file, from, (bytes) => this.#write(now, bytes, from));
-      now.checking ??= new Checking(
-        this.#holdings,
-        now.file,
-        now.at,
-        this.#secondThread?.(now.begin.size),
-      );
+      now.checking ??= new Checking(this.#holdings, now, this.#secondThread);
       for (let i = index, to, at = 0; i < index + count; i = to) {
         // As many at a time as the buffer holds.
         let length = lengths[to = i]!;
@@ -264,9 +260,6 @@ export class Stage {
     } catch (error) {
       if (!isOfPath(error)) throw error;
       return [];
-    } finally {
-      // What is looked up is good while one file is put together.
-      if (!this.#now) this.#holdings.close();
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Line, Outbox } from "../../client/outbox.ts";
-import { DisconnectedError } from "../../core/errors.ts";
+import { DisconnectedError, ProtocolError } from "../../core/errors.ts";
 import type { Link } from "../../core/link.ts";
 import type { Sketched } from "../../core/patch.ts";
 import { parsePath, ROOT } from "../../core/path.ts";
@@ -153,4 +153,16 @@ Deno.test("a connection that breaks while something waits, ends the wait of all"
   await assertRejects(() => problems, DisconnectedError);
   assertThrows(() => outbox.send({ type: "ping" }), DisconnectedError);
   await asked;
+});
+
+Deno.test("nothing is committed behind something that waited and could not be sent, though the connection is there", async () => {
+  const line = new NotedLine(), outbox = new Outbox(line);
+  outbox.sendAfter(Promise.reject(new ProtocolError("An answer has the wrong length")), 10, () => []);
+  outbox.send({ type: "fileEnd", content: "00".repeat(32) });
+  await settled();
+  // The index has the file by now, and it would be told to be in the mirror.
+  await assertRejects(() => outbox.commit(), ProtocolError);
+  assertThrows(() => outbox.send({ type: "ping" }), ProtocolError);
+  assertThrows(() => outbox.sendAfter(1, 0, () => []), ProtocolError);
+  assertEquals(line.did, []);
 });

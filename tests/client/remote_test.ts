@@ -76,3 +76,20 @@ Deno.test("answers belong to the requests in the order in which these were writt
   });
   assertEquals(both, [Uint8Array.of(8), []]);
 });
+
+Deno.test("who waits for a receipt when the connection ends, waits no more", async () => {
+  const clock = new FakeClock();
+  const [near, far] = pipe();
+  (async () => {
+    while (await far.receive());
+  })().catch(() => {});
+  const remote = new Remote(near, clock);
+  let over = false;
+  const sending = (async () => {
+    for (let i = 0; i < 20; i++) await remote.send({ type: "literal", bytes: new Uint8Array(200_000) });
+  })().catch(() => {}).finally(() => over = true);
+  await clock.idle();
+  assert(!over);
+  remote.close();
+  await clock.until(sending);
+});

@@ -6,26 +6,42 @@ import { loadLibc } from "../../core/libc.ts";
 import { openFs } from "../../core/open_fs.ts";
 import { parsePath } from "../../core/path.ts";
 import { digestOf } from "../../core/recipe.ts";
-import { SecondThread } from "../../core/second_thread.ts";
+import { partsOf, QUIT, SECOND_FROM_BYTES, SecondThread, SpareThread } from "../../core/second_thread.ts";
 import { CONTENTS, random } from "../support/contents.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { TempDir } from "../support/temp_dir.ts";
 
 const FILE = parsePath("file");
 const ignore = loadLibc() === undefined || Deno.env.get("DIRSYNC_FS") === "portable";
 
+/** Threads of this process that are Workers. */
+function workers(): number {
+  const names = [...Deno.readDirSync("/proc/self/task")].map(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/self/task/${name}/comm`);
+    } catch {
+      return "";
+    }
+  });
+  return names.filter((name) => name.startsWith("worker")).length;
+}
+
+/** Waits until no more of them are left. */
+async function untilWorkers(count: number): Promise<void> {
+  while (workers() > count) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 /** A thread, once it is there. */
-async function ready(handle: number): Promise<{ thread: SecondThread; worker: Worker }> {
-  let worker: Worker | undefined;
+async function ready(handle: number): Promise<SecondThread> {
   const thread = new SecondThread((shared) => {
-    worker = new Worker(new URL("../../core/digest_worker.ts", import.meta.url), { type: "module" });
-    worker.postMessage(shared);
+    new Worker(new URL("../../core/digest_worker.ts", import.meta.url), { type: "module" }).postMessage(shared);
   });
   assertEquals(thread.begin(handle, 0, [1]), undefined, "nobody waits for a thread that is not there yet");
   for (;;) {
     const job = thread.begin(handle, 0, [1]);
     if (job) {
       job.take();
-      return { thread, worker: worker! };
+      return thread;
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -33,12 +49,12 @@ async function ready(handle: number): Promise<{ thread: SecondThread; worker: Wo
 
 Deno.test({ name: "a second thread hashes what this one has open, two jobs at a time", ignore }, async () => {
   using temp = new TempDir();
-  const fs = openFs(temp.path), bytes = CONTENTS.random(300_000, random(1));
+  const fs = openFs(temp.path), bytes = CONTENTS.random(300_000, random(1)), before = workers();
   {
     using file = fs.createFile(FILE, 0o600);
     file.write(bytes.subarray(0, 1));
     // What is being written can be read there as well.
-    const { thread, worker } = await ready(file.handle!);
+    const thread = await ready(file.handle!);
     file.write(bytes.subarray(1));
     const lengths = [100_000, 1, 99_999];
     const digests = (from: number) => lengths.map((length) => digestOf(bytes.subarray(from, from += length)));
@@ -50,16 +66,53 @@ Deno.test({ name: "a second thread hashes what this one has open, two jobs at a 
     assertEquals(next.take(), [digestOf(bytes.subarray(299_999))]);
     assert(next.isDone);
     thread[Symbol.dispose]();
-    worker.terminate();
+    await untilWorkers(before);
     assertEquals(thread.begin(file.handle!, 0, lengths), undefined);
   }
 });
 
+Deno.test({ name: "a thread that is told to end in the midst of a job ends", ignore }, async () => {
+  using temp = new TempDir();
+  const fs = openFs(temp.path), before = workers();
+  using file = fs.createFile(FILE, 0o600);
+  file.write(new Uint8Array(1 << 20));
+  const thread = await ready(file.handle!);
+  assertEquals(workers(), before + 1);
+  for (let i = 0; i < 64; i++) file.write(new Uint8Array(1 << 20));
+  assert(thread.begin(file.handle!, 0, Array(64).fill(1 << 20)));
+  thread[Symbol.dispose]();
+  await untilWorkers(before);
+});
+
+Deno.test("a spare thread is started once, lent to one at a time, for large files only, and ends when nobody needs it", async () => {
+  const clock = new FakeClock(), started: SharedArrayBuffer[] = [];
+  const spare = new SpareThread((shared) => void started.push(shared), clock);
+  const isOver = () => Atomics.load(partsOf(started.at(-1)!).slots[0]!.state, 0) === QUIT;
+  assertEquals(spare.lend(SECOND_FROM_BYTES - 1), undefined);
+  for (let i = 0; i < 20; i++) {
+    using thread = spare.lend(SECOND_FROM_BYTES);
+    assert(thread);
+    assertEquals(spare.lend(SECOND_FROM_BYTES), undefined);
+    await clock.pass(60_000);
+  }
+  assertEquals(started.length, 1);
+  await clock.pass(5000);
+  assert(!isOver());
+  await clock.pass(6000);
+  assert(isOver());
+  spare.lend(SECOND_FROM_BYTES)?.[Symbol.dispose]();
+  assertEquals(started.length, 2);
+  spare.end();
+  assert(isOver());
+});
+
 Deno.test({ name: "an engine gets a second thread from its host", ignore }, async () => {
   using temp = new TempDir();
+  const before = workers();
   Deno.writeFileSync(`${temp.path}/file`, CONTENTS.random(1000, random(1)));
   const worker = new Worker(new URL("../support/hashing_engine.ts", import.meta.url), { type: "module" });
   const host = new EngineHost(worker, temp.path, () => {});
   assertEquals(await host.done, navigator.hardwareConcurrency > 1 ? 1 : 0);
   host.terminate();
+  await untilWorkers(before);
 });

@@ -2,6 +2,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { HANDSHAKE_MS, MAX_HEAD_BYTES, MAX_MESSAGE_BYTES, MAX_PENDING } from "../../core/limits.ts";
+import { parsePath } from "../../core/path.ts";
+import { contentOf, digestOf } from "../../core/recipe.ts";
+import { SECOND_FROM_BYTES } from "../../core/second_thread.ts";
+import { plain } from "../support/entries.ts";
 import { frameOf, HELLO } from "../support/messages.ts";
 import type { Running } from "../support/program.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -190,4 +194,29 @@ Deno.test("hostile: messages that are huge, endless, torn, twice or in disorder 
   const questions = frameOf(...Array.from({ length: 2000 }, () => ({ type: "list", path: "" }) as never));
   await deaf.flood(() => questions, 8 << 20);
   await world.check();
+});
+
+Deno.test("hostile: large files that are begun and given up start no threads without end, and others get in at once", async () => {
+  await using scene = new Scene();
+  const { server, address } = await scene.server();
+  const port = address.replace(/^.*:/, "127.0.0.1:"), before = memoryOf(server);
+  const average = 16 << 10, bytes = new Uint8Array(1000).fill(7), lengths = [1000];
+  const content = contentOf({ average, lengths, digests: [digestOf(bytes)] }), attributes = plain(0o644, 1n);
+  const path = parsePath("a"),
+    whole = { type: "whole", path, attributes, sparse: false, average, content, lengths } as const;
+  const given = frameOf(
+    { type: "file", path: parsePath("b"), attributes, sparse: false, size: SECOND_FROM_BYTES, average, base: path },
+    { type: "keep", index: 0, count: 1 },
+    { type: "fileAbort" },
+  );
+  using client = await RawClient.connect(port);
+  await client.upgrade();
+  await client.send(frameOf(HELLO, { ...whole, bytes }, { type: "commit" }));
+  for (let i = 0; i < 20_000; i++) if (!await client.send(given)) break;
+  using next = await RawClient.connect(port);
+  await next.upgrade();
+  const end = Date.now() + SLACK_MS;
+  while (!next.text && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+  assertMatch(next.text, /^HTTP\/1\.1 101 /);
+  assert(memoryOf(server) - before < MAX_GROWTH);
 });

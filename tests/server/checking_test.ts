@@ -24,7 +24,7 @@ function scene(hasher: InlineHasher | undefined) {
   fs.writeFile(NEW, bytes);
   const holdings = new Holdings(fs, new TreeIndex(":memory:"), new Leftovers(fs, new FakeClock()));
   const file = { handle: 3 } as unknown as WritableFile;
-  const checking = new Checking(holdings, file, NEW, hasher);
+  const checking = new Checking(holdings, { file, at: NEW, begin: { size: bytes.length } }, () => hasher);
   const check = (i: number, isWrong = false) => {
     const offset = i * CHUNK, digest = isWrong ? "00".repeat(32) : digestOf(bytes.subarray(offset, offset + CHUNK));
     checking.check({ from: OLD, offset, lengths: [CHUNK], digests: [digest] });
@@ -67,4 +67,12 @@ Deno.test("when a file is given up, nothing reads it any more, and the thread en
   assertEquals(hasher.open, 2);
   world.checking[Symbol.dispose]();
   assertEquals([hasher.open, hasher.isDisposed], [0, true]);
+});
+
+Deno.test("nobody is asked for a thread that could read nothing", () => {
+  const { holdings } = scene(undefined);
+  let asked = 0;
+  const file = {} as unknown as WritableFile;
+  new Checking(holdings, { file, at: NEW, begin: { size: 1 } }, () => (asked++, undefined));
+  assertEquals(asked, 0);
 });

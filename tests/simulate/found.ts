@@ -222,4 +222,18 @@ export const FOUND: Record<string, Program> = {
     { do: "crash", side: "client", power: true, calls: 0, seed: 1 },
     { do: "unmount", leaves: "a few files", ms: 3000 },
   ],
+  "what a client could not tell any more as it crashed is taken for told": [
+    { do: "user", seed: 416414139, count: 9 },
+    { do: "weather", latencyMs: 50, piece: 0 },
+    { do: "cut" },
+    { do: "write", seed: 738531857, reads: 0 },
+    { do: "user", seed: 126342708, count: 4 },
+    { do: "pass", ms: 1000 },
+    { do: "user", seed: 538115553, count: 6 },
+    { do: "crash", side: "client", power: false, calls: 25, seed: 1115474151 },
+    { do: "user", seed: 1312919659, count: 6 },
+    { do: "crash", side: "server", power: false, calls: 36, seed: 629347121 },
+    { do: "pass", ms: 100 },
+    { do: "unmount", leaves: "nothing", ms: 30000 },
+  ],
 };

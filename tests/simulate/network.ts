@@ -52,6 +52,11 @@ export class Network {
     this.#streams.clear();
   }
 
+  /** Whether there is a connection. */
+  get isJoined(): boolean {
+    return this.#streams.size > 0;
+  }
+
   /** Whether something is under way. */
   get isBusy(): boolean {
     return this.#streams.values().some((stream) => stream.isBusy);

@@ -169,7 +169,8 @@ class Simulation implements Disposable {
     }
     await world.clock.idle();
     await this.#bury();
-    if (!this.#network.isBusy) this.oracles.told();
+    // What a client has found it has not told yet, where it has nobody to tell.
+    if (this.#client && this.#network.isJoined && !this.#network.isBusy) this.oracles.told();
   }
 
   /** Nothing goes wrong any more, and the source is quiet: the mirror must become equal, and tidy. */

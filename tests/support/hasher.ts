@@ -32,6 +32,7 @@ export class InlineHasher implements Hasher {
   }
 
   [Symbol.dispose](): void {
+    if (this.open > 0) throw new Error("A file is closed that is still being read");
     this.isDisposed = true;
   }
 }
