@@ -164,12 +164,6 @@ export const FOUND: Record<string, Program> = {
     { do: "user", seed: 1840942876, count: 24 },
     { do: "user", seed: 444263025, count: 5 },
   ],
-  "what another drive lacks has moved": [
-    { do: "user", seed: 2119042818, count: 2 },
-    { do: "stall", ms: 10 },
-    { do: "user", seed: 941300062, count: 7 },
-    { do: "unmount", leaves: "an empty directory", ms: 3000 },
-  ],
   "what has gone because it has another name is synced one by one with that": [
     { do: "user", seed: 1768518855, count: 1 },
     { do: "user", seed: 1769614453, count: 5 },

@@ -143,6 +143,7 @@ const MUTANTS: readonly Mutant[] = [
     file: "client/plan.ts",
     from: "if (!moved || !this.#deps.isSameRoot()) return undefined;",
     to: "if (!moved) return undefined;",
+    tests: "tests/client/plan_test.ts",
   },
   {
     name: "what has become of a file by another name is ours in any case",
