@@ -12,8 +12,9 @@ const LEAST_BYTES = 256 << 10;
 /** Measures one connection's line, once. */
 export class Probe {
   readonly #clock: Clock;
-  /** Whether it has all that it measures with. */
-  isOver = false;
+  /** Whether it has all that it measures with, and whether anybody had to wait. */
+  #isOver = false;
+  #hasWaited = false;
   #received = 0;
   #sent = 0;
   /** When waiting began (ms), and what had been received then. */
@@ -33,6 +34,7 @@ export class Probe {
   sent(bytes: number): Promise<void> | undefined {
     this.#sent = bytes;
     if (this.#hasRoom) return undefined;
+    this.#hasWaited = true;
     this.#since ??= { at: this.#clock.now(), received: this.#received };
     return (this.#room ??= Promise.withResolvers()).promise;
   }
@@ -42,13 +44,18 @@ export class Probe {
    * @returns Bytes a second that the line takes, once that is known, if what was sent had to wait for it rather than for the server.
    */
   told(received: number, isHungry: boolean): number | undefined {
-    if (this.isOver) return undefined;
+    if (this.#isOver) return undefined;
     this.#received = received;
     this.#hungry += isHungry ? 1 : -1;
-    this.isOver = received >= PROBE_BYTES;
+    this.#isOver = received >= PROBE_BYTES;
     if (!this.#hasRoom) return undefined;
     this.end();
-    return this.isOver && this.#bytes >= LEAST_BYTES && this.#hungry > 0 ? this.#bytes * 1000 / this.#ms : undefined;
+    return this.#isOver && this.#bytes >= LEAST_BYTES && this.#hungry > 0 ? this.#bytes * 1000 / this.#ms : undefined;
+  }
+
+  /** Whether it is not known yet how fast the line is, but that it has to be waited for. */
+  get isWaited(): boolean {
+    return this.#hasWaited && !this.#isOver;
   }
 
   /** Lets go on whoever waits. */
@@ -63,6 +70,6 @@ export class Probe {
   }
 
   get #hasRoom(): boolean {
-    return this.isOver || this.#sent - this.#received <= WINDOW_BYTES;
+    return this.#isOver || this.#sent - this.#received <= WINDOW_BYTES;
   }
 }

@@ -42,7 +42,7 @@ interface Expected {
 const TOGETHER_BYTES = 256 << 10;
 const PACKED_BYTES = 2560 << 10;
 
-/** From so many on (bytes), and at this level, they are packed while the line is measured. */
+/** From so many on (bytes), and at this level, they are packed while a line is measured that had to be waited for. */
 const TRIED_BYTES = 64 << 10;
 const TRIED_LEVEL = 3;
 
@@ -158,8 +158,8 @@ export class Remote {
   }
 
   #packed(frames: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    // While it is not known yet whether it pays, it costs little: what the line is measured with is not much.
-    const tries = this.#packs && !this.#probe.isOver && frames.length >= TRIED_BYTES;
+    // A line that is waited for may be slow: until that is known, packing is tried.
+    const tries = this.#packs && this.#probe.isWaited && frames.length >= TRIED_BYTES;
     const level = this.#level ?? (tries ? TRIED_LEVEL : undefined);
     const bytes = level === undefined ? undefined : pack(frames, level);
     if (!bytes) return frames;

@@ -28,7 +28,7 @@ Deno.test("text travels packed over a slow line, in full over a fast one", async
   const text = CONTENTS.words(SIZE, random(1));
   const slow = await sentOver(2_000_000, text);
   assert(slow < SIZE * 0.3);
-  // But for what the line is measured with.
+  // But for what the line is measured with, if it had to be waited for.
   for (const rate of [1_000_000_000, undefined]) assert(await sentOver(rate, text) > 1.5 * slow);
 });
 
