@@ -126,14 +126,13 @@ export interface EngineSide<Note, Request, Peer = undefined> {
   onLink: (link: Link, peer: Peer) => void;
 }
 
-/** Whether a second thread can read what this one has open, and has a processor. */
-function canShare(): boolean {
-  return navigator.hardwareConcurrency > 1 && loadLibc() !== undefined;
-}
+/** With fewer processors a second thread takes one from somebody else: the other side on the same machine, or the user. */
+const PROCESSORS = 3;
 
-/** The Worker's half: runs `engine` with what its host sends. */
+/** The Worker's half: runs `engine` with what its host sends. @param processors How many the machine has. */
 export function runEngine<Start, Note, Request, Peer = undefined>(
   engine: (start: Start, side: EngineSide<Note, Request, Peer>) => Promise<number>,
+  processors: number = navigator.hardwareConcurrency,
 ): void {
   const scope = self as unknown as DedicatedWorkerGlobalScope;
   const stop = new AbortController();
@@ -143,7 +142,8 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
     request: (request) => post({ kind: "request", request }),
-    secondThread: (size) => canShare() ? spare.lend(size) : undefined,
+    // It reads by handles, which only the POSIX layer has.
+    secondThread: (size) => processors >= PROCESSORS && loadLibc() ? spare.lend(size) : undefined,
     onNote: () => {},
     onLink: (link) => link.close(),
   };

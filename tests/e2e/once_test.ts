@@ -66,7 +66,7 @@ Deno.test("once: what is only in the mirror goes, what changed while nothing ran
 
 Deno.test("once: an edit in a large file sends the changed part only, a copy of it no content", async () => {
   await using scene = new Scene();
-  // So large that second threads share the work.
+  // So large that second threads share the work, where there are processors for them.
   const bytes = noise(SECOND_FROM_BYTES + 10_000_000);
   scene.write("large", bytes);
   const { address } = await scene.server();

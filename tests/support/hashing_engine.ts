@@ -5,6 +5,8 @@ import { openFs } from "../../core/open_fs.ts";
 import { parsePath } from "../../core/path.ts";
 import { SECOND_FROM_BYTES } from "../../core/second_thread.ts";
 
+const PROCESSORS = 4;
+
 runEngine<string, never, never>(async (dir, side) => {
   using thread = side.secondThread(SECOND_FROM_BYTES);
   if (side.secondThread(SECOND_FROM_BYTES - 1)) throw new Error("a small file needs no second thread");
@@ -15,4 +17,4 @@ runEngine<string, never, never>(async (dir, side) => {
     if (job) return job.take()?.length ?? -1;
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-});
+}, PROCESSORS);
