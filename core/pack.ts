@@ -15,7 +15,7 @@ const WORTH = 0.9;
 const LEAST_BYTES = 256;
 
 /** Rates (bytes a second) of the line below which packing at a level is quicker than sending. */
-const LEVELS = [[4e6, 6], [32e6, 3]] as const;
+const LEVELS = [[4e6, 9], [16e6, 5], [32e6, 3]] as const;
 
 /** Whether this runtime can pack. */
 export const canPack = typeof zlib.zstdCompressSync === "function";

@@ -41,7 +41,7 @@ Deno.test("what does not shrink, is tiny or too much is not packed", () => {
 });
 
 Deno.test("only a slow line is packed for, a slower one more", () => {
-  assertEquals([1e5, 3.9e6, 12.5e6, 25e6, 100e6, Infinity].map(levelFor), [6, 6, 3, 3, undefined, undefined]);
+  assertEquals([1e5, 3.9e6, 12.5e6, 25e6, 100e6, Infinity].map(levelFor), [9, 9, 5, 3, undefined, undefined]);
 });
 
 Deno.test("a pack that is not what it says is refused before it takes room", () => {
