@@ -103,6 +103,8 @@ export class Transfer {
   #base: RelPath;
   /** Whether the mirror was told of the file. */
   #begun = false;
+  /** Where each chunk of the base begins (bytes); made with the first gap. */
+  #baseStarts: Float64Array | undefined;
 
   /** @param base What the mirror has under the path, if it was cut with the same class. */
   constructor(
@@ -285,8 +287,13 @@ export class Transfer {
     await this.deps.remote.send({ type: "file", path, attributes, sparse, size, average, base: path });
   }
 
+  /** Where in the base a gap begins (bytes). */
   #startOf({ index }: Gap): number {
-    return this.#held.base!.recipe.lengths.slice(0, index).reduce((sum, length) => sum + length, 0);
+    if (!this.#baseStarts) {
+      let at = 0;
+      this.#baseStarts = Float64Array.from(this.#held.base!.recipe.lengths, (length) => (at += length) - length);
+    }
+    return this.#baseStarts[index]!;
   }
 
   /** Whether what was read is the base, chunk for chunk. */
