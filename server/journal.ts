@@ -44,6 +44,16 @@ export function writeJournal(fs: FileSystem, journal: Journal, fsync: boolean): 
   fs.syncDir(PRIVATE_DIR);
 }
 
+/**
+ * Puts a journal on the disk that was found: whoever wrote it may not have come to that, and what is done before it is there, nobody could
+ * complete after a power cut, nor tell what lies in the stage from what is there to be committed.
+ */
+export function keepJournal(fs: FileSystem): void {
+  using file = fs.appendTo(JOURNAL, 0o600);
+  file.sync();
+  fs.syncDir(PRIVATE_DIR);
+}
+
 /** Forgets it: everything in it is done and durable. */
 export function clearJournal(fs: FileSystem): void {
   removeTree(fs, JOURNAL);

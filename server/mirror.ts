@@ -13,7 +13,7 @@ import { Commit, type IndexedStep, journaled, type Parked } from "./commit.ts";
 import { History, type HistoryLimits } from "./history.ts";
 import type { Moment } from "./moment.ts";
 import { Leftovers } from "./leftovers.ts";
-import { clearJournal, readJournal, writeJournal } from "./journal.ts";
+import { clearJournal, keepJournal, readJournal, writeJournal } from "./journal.ts";
 import { learnPrint, rescan, scanMirror } from "./mirror_scan.ts";
 import { Metadata } from "./metadata.ts";
 import type { AccountName } from "../core/wire.ts";
@@ -308,6 +308,7 @@ export class Mirror implements Disposable {
     const journal = readJournal(fs);
     const moment = this.#history.begin();
     if (journal) {
+      if (this.#deps.fsync) keepJournal(fs);
       redo(fs, journal, moment);
       this.#recount = true;
     }

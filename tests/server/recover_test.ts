@@ -52,6 +52,22 @@ function scene(): { fs: MemoryFs; steps: CommitStep[] } {
   return { fs, steps };
 }
 
+/** A mirror on this file system, which nobody has opened. */
+function mirrorOf(fs: FileSystem): Mirror {
+  return new Mirror({
+    fs,
+    accounts: noAccounts,
+    clock: new FakeClock(),
+    emit: () => {},
+    openIndex: () => new TreeIndex(":memory:"),
+    removeIndex: () => {},
+    randomId: () => "x",
+    fsync: true,
+    history: { days: 30 },
+    name: "mirror",
+  });
+}
+
 function contents(fs: MemoryFs): Record<string, string | undefined> {
   const entries = Object.entries(fs.tree({ withoutPrivate: true }));
   return Object.fromEntries(entries.map(([name, { kind, content }]) => [name, kind === "dir" ? "directory" : content]));
@@ -100,20 +116,7 @@ Deno.test("a server that starts completes the commit in the journal before any c
   const { fs, steps } = scene();
   writeJournal(fs, { stamp: STAMP, steps }, true);
   redo(fs, steps.slice(0, 2));
-  const clock = new FakeClock();
-  const openIndex = () => new TreeIndex(":memory:");
-  using mirror = new Mirror({
-    fs,
-    accounts: noAccounts,
-    clock,
-    emit: () => {},
-    openIndex,
-    removeIndex: () => {},
-    randomId: () => "x",
-    fsync: true,
-    history: { days: 30 },
-    name: "mirror",
-  });
+  using mirror = mirrorOf(fs);
   mirror.recover();
   assertEquals(contents(fs), DONE);
   assert(!fs.lstat(JOURNAL) && !fs.lstat(STAGE_DIR));
@@ -240,4 +243,23 @@ Deno.test("a journal that a power cut brings back finds no file that another ses
   world.mirror.writeFile(JOURNAL, old);
   world.startServer();
   assertEquals(contents(world.mirror), { a: "the first" });
+});
+
+Deno.test("a journal that may not be on the disk is put there before anything of it is done", () => {
+  const { fs, steps } = scene();
+  writeJournal(fs, { stamp: STAMP, steps }, false);
+  const calls: string[] = [];
+  const watched = watchedFs<FileSystem>(
+    fs,
+    (call, [at]) => void calls.push(typeof at === "string" ? `${call} ${at}` : call),
+  );
+  using mirror = mirrorOf(watched);
+  mirror.recover();
+  assertEquals(contents(fs), DONE);
+  const first = calls.findIndex((call) => /^(rename|renameNew|exchange|link|mkdir|unlink) /.test(call));
+  const before = calls.slice(0, first);
+  const opened = before.indexOf(`appendTo ${JOURNAL}`),
+    synced = before.indexOf("sync"),
+    placed = before.indexOf(`syncDir ${PRIVATE_DIR}`);
+  assert(opened >= 0 && opened < synced && synced < placed, before.join(", "));
 });

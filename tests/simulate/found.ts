@@ -230,4 +230,13 @@ export const FOUND: Record<string, Program> = {
     { do: "pass", ms: 100 },
     { do: "unmount", leaves: "nothing", ms: 30000 },
   ],
+  "a commit is completed whose journal may not be on the disk": [
+    { do: "user", seed: 176521982, count: 8 },
+    { do: "user", seed: 557120285, count: 5 },
+    { do: "user", seed: 2084827809, count: 2 },
+    { do: "crash", side: "server", power: true, calls: 24, seed: 553892365 },
+    { do: "fault", side: "server", calls: 19, times: 1, code: "EMFILE" },
+    { do: "user", seed: 830891693, count: 5 },
+    { do: "pass", ms: 1000 },
+  ],
 };

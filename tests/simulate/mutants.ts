@@ -209,6 +209,12 @@ const MUTANTS: readonly Mutant[] = [
     to: "if (heir !== undefined || true) drop.run",
     tests: "tests/core/tree_index_test.ts",
   },
+  {
+    name: "a commit is completed whose journal may not be on the disk",
+    file: "server/mirror.ts",
+    from: "if (this.#deps.fsync) keepJournal(fs);",
+    to: "keepJournal;",
+  },
 ];
 
 const SEEDS = valueOf("--seeds") ?? "4000";
