@@ -116,11 +116,11 @@ export class Outbox implements Outlet {
     const problems = Promise.withResolvers<Problem[]>(), gone = Promise.withResolvers<void>();
     const go = () => {
       problems.resolve(this.#remote.commit());
+      if (this.#committing === gone.promise) this.#committing = undefined;
       gone.resolve();
       return undefined;
     };
     this.#committing = gone.promise;
-    gone.promise.then(() => this.#committing = this.#committing === gone.promise ? undefined : this.#committing);
     this.#wait({ bytes: 0, go, fail: (error) => (gone.resolve(), problems.reject(error)) });
     return problems.promise;
   }

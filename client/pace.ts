@@ -37,8 +37,8 @@ export class Pace {
     return this.#rate;
   }
 
-  /** Begins with a rate that is known. */
-  begin(rate: number): void {
+  /** Takes a rate that was measured otherwise. */
+  measured(rate: number): void {
     this.#rate = rate;
   }
 

@@ -211,7 +211,7 @@ export class Remote {
       this.#pace.told(message.bytes);
       const rate = this.#probe.told(message.bytes, this.#isHungry);
       if (rate !== undefined) {
-        this.#pace.begin(rate);
+        this.#pace.measured(rate);
         // Of all that it has told so far it has mostly waited.
         this.#isHungry = true;
       }

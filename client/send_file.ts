@@ -4,7 +4,7 @@
 import { ChangedWhileReadError, isOfPath, ReplacedError } from "../core/errors.ts";
 import { averageFor, type CutOptions, isOneChunk, type ReadAt } from "../core/chunker.ts";
 import { type FileTree, holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
-import { contentOf, digestOfChunk } from "../core/recipe.ts";
+import { contentOf, digestOfChunk, sizeOf } from "../core/recipe.ts";
 import type { Digest, FileEntry, Recipe } from "../core/types.ts";
 import { type FileToSend, isSparse, Transfer, type TransferDeps } from "./transfer.ts";
 
@@ -140,7 +140,7 @@ function averageOf(size: number, base: Base | undefined, wish: number): number {
 function checkStill(file: ReadableFile, stat: Stat, recipe?: Recipe): void {
   const now = file.stat();
   if (now.kind !== "file" || now.ino !== stat.ino) throw new ReplacedError();
-  const read = recipe?.lengths.reduce((sum, length) => sum + length, 0) ?? stat.size;
+  const read = recipe ? sizeOf(recipe) : stat.size;
   if (read !== stat.size || now.size !== stat.size || now.mtimeNs !== stat.mtimeNs || now.ctimeNs !== stat.ctimeNs) {
     throw new ChangedWhileReadError();
   }

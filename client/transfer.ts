@@ -8,7 +8,7 @@ import { holesOf, type ReadableFile, type Stat } from "../core/fs.ts";
 import { MAX_ASKED, MAX_MESSAGE_BYTES, MAX_SKETCHED, MAX_SKETCHED_BYTES } from "../core/limits.ts";
 import { patchOf, placesOf, sketch, type Sketched } from "../core/patch.ts";
 import type { RelPath } from "../core/path.ts";
-import { digestOfChunk } from "../core/recipe.ts";
+import { digestOfChunk, startsOf } from "../core/recipe.ts";
 import { type Piece, recut } from "../core/recut.ts";
 import type { StartHasher } from "../core/second_thread.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
@@ -69,6 +69,8 @@ type Part = ClientMessage | { readonly type: "chunk"; readonly digest: Digest; r
 interface Gap {
   readonly index: number;
   readonly count: number;
+  /** Where they began (bytes). */
+  readonly start: number;
 }
 
 /** What the mirror says where nothing was asked. */
@@ -103,7 +105,7 @@ export class Transfer {
   #base: RelPath;
   /** Whether the mirror was told of the file. */
   #begun = false;
-  /** Where each chunk of the base begins (bytes); made with the first gap. */
+  /** Made with the first gap. */
   #baseStarts: Float64Array | undefined;
 
   /** @param base What the mirror has under the path, if it was cut with the same class. */
@@ -222,8 +224,8 @@ export class Transfer {
     const { base } = this.#held;
     if (!base || from === undefined || to <= from || this.#bytes < SKETCH_FROM_BYTES) return;
     if (this.deps.refusedOnce.has(this.file.path)) return;
-    const gap = { index: from, count: to - from };
-    const old = base.recipe.lengths.slice(from, to).reduce((sum, length) => sum + length, 0);
+    const starts = this.#startsOf(base), old = starts[to]! - starts[from]!;
+    const gap = { index: from, count: to - from, start: starts[from]! };
     if (gap.count <= MAX_SKETCHED && old <= MAX_SKETCHED_BYTES) await this.#cutOff(gap);
   }
 
@@ -244,7 +246,7 @@ export class Transfer {
     await remote.sendAfter(
       answers,
       bytes,
-      ([holds, pieces]) => this.#messages(parts, holds, pieces && placesOf(pieces, this.#startOf(gap!))),
+      ([holds, pieces]) => this.#messages(parts, holds, pieces && placesOf(pieces, gap!.start)),
     );
     if (isMuch) await remote.flush();
   }
@@ -287,13 +289,9 @@ export class Transfer {
     await this.deps.remote.send({ type: "file", path, attributes, sparse, size, average, base: path });
   }
 
-  /** Where in the base a gap begins (bytes). */
-  #startOf({ index }: Gap): number {
-    if (!this.#baseStarts) {
-      let at = 0;
-      this.#baseStarts = Float64Array.from(this.#held.base!.recipe.lengths, (length) => (at += length) - length);
-    }
-    return this.#baseStarts[index]!;
+  /** Where the chunks of the base begin. */
+  #startsOf({ recipe }: Holder): Float64Array {
+    return this.#baseStarts ??= startsOf(recipe.lengths);
   }
 
   /** Whether what was read is the base, chunk for chunk. */

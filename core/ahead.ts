@@ -1,8 +1,8 @@
 // Digests of an old version's chunks at the places where they are expected in the new one, made on a second thread ahead of whoever
 // compares them: of stretches of equal length every other one is the second thread's.
 
-import type { Hashing, Job } from "./second_thread.ts";
-import { MAX_JOB_CHUNKS } from "./second_thread.ts";
+import { startsOf } from "./recipe.ts";
+import { type Hashing, type Job, MAX_JOB_CHUNKS } from "./second_thread.ts";
 import type { Digest } from "./types.ts";
 
 /** Of a stretch (bytes), at most, unless a single chunk is longer. */
@@ -13,8 +13,6 @@ interface Begun {
   readonly from: number;
   readonly to: number;
   readonly job: Job;
-  digests: Digest[] | undefined;
-  taken: boolean;
 }
 
 /** What is known ahead of one file. */
@@ -45,8 +43,7 @@ export class Ahead implements Disposable {
     this.#handle = handle;
     this.#lengths = lengths;
     this.#size = size;
-    this.#starts = new Float64Array(lengths.length + 1);
-    for (let i = 0; i < lengths.length; i++) this.#starts[i + 1] = this.#starts[i]! + lengths[i]!;
+    this.#starts = startsOf(lengths);
   }
 
   /**
@@ -59,13 +56,7 @@ export class Ahead implements Disposable {
     this.#shift = shift;
     this.#drop(index);
     const [first] = this.#begun;
-    if (first && first.from <= index) {
-      if (!first.taken) {
-        first.digests = first.job.take();
-        first.taken = true;
-      }
-      return first.digests?.[index - first.from];
-    }
+    if (first && first.from <= index) return first.job.take()?.[index - first.from];
     this.#plan(index);
     return undefined;
   }
@@ -77,10 +68,7 @@ export class Ahead implements Disposable {
 
   /** Forgets what ends before chunk number `index`. */
   #drop(index: number): void {
-    while (this.#begun[0] && this.#begun[0].to <= index) {
-      const { job, taken } = this.#begun.shift()!;
-      if (!taken) job.take();
-    }
+    while (this.#begun[0] && this.#begun[0].to <= index) this.#begun.shift()!.job.take();
     if (index === Infinity) this.#planned = 0;
   }
 
@@ -92,7 +80,7 @@ export class Ahead implements Disposable {
       const offset = this.#starts[from]! + this.#shift;
       const job = this.#hashing.begin(this.#handle, offset, this.#lengths.slice(from, to));
       if (!job) return;
-      this.#begun.push({ from, to, job, digests: undefined, taken: false });
+      this.#begun.push({ from, to, job });
       this.#planned = to;
     }
   }

@@ -2,10 +2,10 @@
 
 import { hash } from "node:crypto";
 import { type Libc, loadLibc } from "./libc.ts";
-import { MAX_AVERAGE } from "./limits.ts";
+import { DIGEST_BYTES, MAX_AVERAGE } from "./limits.ts";
+import { readFully } from "./posix_files.ts";
 import { ASKED, DONE, FAILED, partsOf, QUIT, set, type Slot } from "./second_thread.ts";
 
-const EINTR = 4;
 /** The longest chunk fits in; page-aligned, as the memory of WebAssembly is: reads are faster so. */
 const block = new Uint8Array(new WebAssembly.Memory({ initial: 4 * MAX_AVERAGE >> 16 }).buffer);
 
@@ -22,7 +22,10 @@ function serve(shared: SharedArrayBuffer, libc: Libc): void {
   for (let i = 0;; i = (i + 1) % slots.length) {
     const slot = slots[i]!;
     for (let state = Atomics.load(slot.state, 0); state !== ASKED; state = Atomics.load(slot.state, 0)) {
-      if (state === QUIT) return;
+      if (state === QUIT) {
+        Atomics.store(ready, 0, 0);
+        return;
+      }
       Atomics.wait(slot.state, 0, state);
     }
     // If it has been told to quit meanwhile, the next slot says so too.
@@ -31,17 +34,13 @@ function serve(shared: SharedArrayBuffer, libc: Libc): void {
 }
 
 /** @returns Whether all was there to be read. */
-function hashAll({ job, offset, lengths, digests }: Slot, { call, errno }: Libc): boolean {
+function hashAll({ job, offset, lengths, digests }: Slot, libc: Libc): boolean {
   const [handle, count] = job as unknown as [number, number];
   let at = offset[0]!;
   for (let i = 0; i < count; i++) {
     const chunk = block.subarray(0, lengths[i]);
-    for (let done = 0; done < chunk.length;) {
-      const got = call.pread(handle, chunk.subarray(done), chunk.length - done, at + done);
-      if (got <= 0 && !(got < 0 && errno() === EINTR)) return false;
-      done += Math.max(0, got);
-    }
-    digests.set(hash("sha256", chunk, "buffer"), i * digests.length / lengths.length);
+    if (readFully(libc, handle, at, chunk) !== chunk.length) return false;
+    digests.set(hash("sha256", chunk, "buffer"), i * DIGEST_BYTES);
     at += chunk.length;
   }
   return true;

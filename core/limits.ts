@@ -28,14 +28,16 @@ export const MAX_SKETCHED = 64;
 export const MAX_SKETCHED_BYTES = 2 << 20;
 /** Most pieces in one answer. */
 export const MAX_PIECES = 65536;
+/** Bytes of a digest, which is a SHA-256. */
+export const DIGEST_BYTES = 32;
 /** Bytes of a piece's fingerprint. */
 export const PRINT_BYTES = 8;
 /** Longest text (names of hosts, reasons) in a message. */
 export const MAX_TEXT_BYTES = 4096;
-/** With so many bytes of a connection (see client/probe.ts) a client measures its line; the server tells after every few what it has received. */
+/** With the first bytes of a connection, so many, a client measures its line (client/probe.ts). */
 export const PROBE_BYTES = 1 << 20;
+/** Meanwhile the server tells what it has received after every so many. */
 export const RECEIPT_BYTES = 128 << 10;
-
 /** Bytes on their way to a peer or a Worker before the sender waits. */
 export const LINK_WINDOW_BYTES = 2 << 20;
 /** A peer that sent nothing for so long is gone (ms). */

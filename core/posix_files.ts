@@ -1,7 +1,7 @@
 // Files that the POSIX layer has open.
 
 import { type Meta, type ReadableFile, SETGID, SETUID, type Stat, type WritableFile } from "./fs.ts";
-import { C, E } from "./libc.ts";
+import { C, E, type Libc } from "./libc.ts";
 import type { PosixDirs } from "./posix_dirs.ts";
 
 /** What the system says of a handle. */
@@ -47,17 +47,22 @@ abstract class OpenFile implements Disposable {
   }
 }
 
+/** Reads until `into` is full or the file ends. @returns How many bytes; -1 where the system refuses, which its error number tells. */
+export function readFully({ call, errno }: Libc, handle: number, offset: number, into: Uint8Array): number {
+  for (let done = 0;;) {
+    const part = done === 0 ? into : into.subarray(done);
+    const count = part.length === 0 ? 0 : call.pread(handle, part as BufferSource, part.length, offset + done);
+    if (count === 0) return done;
+    if (count > 0) done += count;
+    else if (errno() !== E.EINTR) return -1;
+  }
+}
+
 /** A file open for reading. */
 export class PosixReadable extends OpenFile implements ReadableFile {
   readAt(offset: number, into: Uint8Array): number {
-    const { handle: fd, dirs: { libc: { call } } } = this;
-    let done = 0;
-    while (done < into.length) {
-      const part = done === 0 ? into : into.subarray(done);
-      const count = this.uninterrupted("read", () => call.pread(fd, part as BufferSource, part.length, offset + done));
-      if (count === 0) break;
-      done += count;
-    }
+    const done = readFully(this.dirs.libc, this.handle, offset, into);
+    if (done < 0) throw this.dirs.error("read", this.path);
     return done;
   }
 

@@ -5,11 +5,8 @@
 
 import { hash } from "node:crypto";
 import { ProtocolError } from "./errors.ts";
-import { MAX_AVERAGE, MAX_FILE_BYTES, MIN_AVERAGE } from "./limits.ts";
+import { DIGEST_BYTES, MAX_AVERAGE, MAX_FILE_BYTES, MIN_AVERAGE } from "./limits.ts";
 import type { Digest, Recipe } from "./types.ts";
-
-/** Bytes of a SHA-256 digest. */
-const DIGEST_BYTES = 32;
 
 /** Longest chunk of a recipe, in multiples of its average. */
 const LONGEST = 4;
@@ -130,6 +127,21 @@ export function contentOf(recipe: Recipe): Digest {
  */
 export function sizeOf(recipe: Recipe): number {
   return recipe.lengths.reduce((sum, length) => sum + length, 0);
+}
+
+/**
+ * Where each chunk of a file begins, and behind the last one where the file ends (bytes).
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * assertEquals([...startsOf([1000, 24])], [0, 1000, 1024]);
+ * ```
+ */
+export function startsOf(lengths: readonly number[]): Float64Array {
+  const starts = new Float64Array(lengths.length + 1);
+  for (let i = 0; i < lengths.length; i++) starts[i + 1] = starts[i]! + lengths[i]!;
+  return starts;
 }
 
 /** Bytes of `value` in minimal unsigned LEB128; `value` is below 2 ** 28. */

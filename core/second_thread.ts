@@ -3,6 +3,7 @@
 // the file itself, by the handle of the open file, which is the whole process's (core/digest_worker.ts).
 
 import type { Clock } from "./clock.ts";
+import { DIGEST_BYTES } from "./limits.ts";
 import type { Digest } from "./types.ts";
 
 /** Smaller files (bytes) are hashed before a thread has started. */
@@ -11,7 +12,6 @@ export const SECOND_FROM_BYTES = 64 << 20;
 export const MAX_JOB_CHUNKS = 512;
 /** Jobs at a time: one under way, one that waits. */
 const SLOTS = 2;
-const DIGEST_BYTES = 32;
 const READY_BYTES = 8, HEAD_BYTES = 16, OFFSET_BYTES = 8;
 const SLOT_BYTES = HEAD_BYTES + OFFSET_BYTES + MAX_JOB_CHUNKS * (4 + DIGEST_BYTES);
 /** A thread that has not answered after this long (ms) is not waited for. */
@@ -52,15 +52,15 @@ export function partsOf(shared: SharedArrayBuffer): { readonly ready: Int32Array
 export interface Job {
   /** Whether `take` returns at once. */
   readonly isDone: boolean;
-  /** Waits for the digests, one a chunk; undefined where they could not be made. To be called once. */
+  /** The digests, one a chunk, which it waits for the first time; undefined where they could not be made. */
   take(): Digest[] | undefined;
 }
 
 /** Takes jobs, one behind the other. */
 export interface Hashing {
   /**
-   * Has consecutive chunks of an open file hashed, at most `MAX_JOB_CHUNKS`, from `offset` on.
-   * @returns Nothing where there is no time for it now: the caller is to do it.
+   * Has consecutive chunks of an open file hashed, from `offset` on.
+   * @returns Nothing where there is no time for it now, or they are more than `MAX_JOB_CHUNKS`: the caller is to do it.
    */
   begin(handle: number, offset: number, lengths: readonly number[]): Job | undefined;
 }
@@ -88,6 +88,7 @@ export class SecondThread implements Hasher {
 
   begin(handle: number, offset: number, lengths: readonly number[]): Job | undefined {
     const slot = this.#slots[this.#next]!;
+    if (lengths.length > MAX_JOB_CHUNKS) return undefined;
     if (Atomics.load(this.#ready, 0) === 0 || Atomics.load(slot.state, 0) !== FREE) return undefined;
     this.#next = (this.#next + 1) % SLOTS;
     slot.job[0] = handle;
@@ -105,13 +106,22 @@ export class SecondThread implements Hasher {
 }
 
 class Asked implements Job {
+  #isTaken = false;
+  #digests: Digest[] | undefined;
+
   constructor(readonly slot: Slot, readonly count: number, readonly ready: Int32Array) {}
 
   get isDone(): boolean {
-    return Atomics.load(this.slot.state, 0) !== ASKED;
+    return this.#isTaken || Atomics.load(this.slot.state, 0) !== ASKED;
   }
 
   take(): Digest[] | undefined {
+    if (!this.#isTaken) this.#digests = this.#wait();
+    this.#isTaken = true;
+    return this.#digests;
+  }
+
+  #wait(): Digest[] | undefined {
     const { state, digests } = this.slot;
     while (Atomics.load(state, 0) === ASKED) {
       if (Atomics.wait(state, 0, ASKED, PATIENCE_MS) !== "timed-out") continue;

@@ -5,7 +5,6 @@ import type { WritableFile } from "../core/fs.ts";
 import type { RelPath } from "../core/path.ts";
 import { digestOf } from "../core/recipe.ts";
 import type { Hasher, Job, StartHasher } from "../core/second_thread.ts";
-import { MAX_JOB_CHUNKS } from "../core/second_thread.ts";
 import type { Digest } from "../core/types.ts";
 import type { Holdings } from "./holdings.ts";
 
@@ -58,10 +57,7 @@ export class Checking implements Disposable {
   check(written: Written, bytes?: Uint8Array): void {
     while (this.#begun[0]?.job.isDone) this.#finishFirst();
     const { lengths, offset } = written;
-    const { handle } = this.#file;
-    const job = handle !== undefined && lengths.length <= MAX_JOB_CHUNKS
-      ? this.#thread?.begin(handle, offset, lengths)
-      : undefined;
+    const job = this.#thread?.begin(this.#file.handle!, offset, lengths);
     if (job) this.#begun.push({ written, job });
     else this.#checkHere(written, bytes);
   }

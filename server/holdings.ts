@@ -5,7 +5,7 @@ import { ProblemError } from "../core/errors.ts";
 import type { FileSystem, ReadableFile } from "../core/fs.ts";
 import { MAX_AVERAGE } from "../core/limits.ts";
 import type { RelPath } from "../core/path.ts";
-import { digestOf, sizeOf } from "../core/recipe.ts";
+import { digestOf, startsOf } from "../core/recipe.ts";
 import type { TreeIndex } from "../core/tree_index.ts";
 import type { Digest, Recipe } from "../core/types.ts";
 import type { Leftovers } from "./leftovers.ts";
@@ -21,8 +21,8 @@ const WASM_PAGE = 65536;
 export interface Holder {
   readonly path: RelPath;
   readonly recipe: Recipe;
-  /** Offset of each of its chunks, bytes. */
-  readonly starts: readonly number[];
+  /** Offset of each of its chunks and behind the last one its size, bytes. */
+  readonly starts: Float64Array;
   readonly size: number;
 }
 
@@ -127,9 +127,8 @@ export class Holdings {
     if (known) return known;
     const recipe = node?.entry.kind === "file" ? this.#index.recipe(node.id) : undefined;
     if (!recipe) return undefined;
-    const starts: number[] = [];
-    recipe.lengths.reduce((start, length) => (starts.push(start), start + length), 0);
-    const holder = { path, recipe, starts, size: sizeOf(recipe), places: undefined };
+    const starts = startsOf(recipe.lengths);
+    const holder = { path, recipe, starts, size: starts.at(-1)!, places: undefined };
     if (this.#holders.size >= REMEMBERED) this.#holders.clear();
     this.#holders.set(path, holder);
     return holder;

@@ -45,8 +45,8 @@ export function writeJournal(fs: FileSystem, journal: Journal, fsync: boolean): 
 }
 
 /**
- * Puts a journal on the disk that was found: whoever wrote it may not have come to that, and what is done before it is there, nobody could
- * complete after a power cut, nor tell what lies in the stage from what is there to be committed.
+ * Makes sure that a journal which was found is on the disk: whoever wrote it may not have come to that. A power cut that took it would leave
+ * half of what it says, and what had been replaced in the stage, which is cleared.
  */
 export function keepJournal(fs: FileSystem): void {
   using file = fs.appendTo(JOURNAL, 0o600);

@@ -252,10 +252,10 @@ export class Stage {
   sketch(path: RelPath, index: number, count: number): Sketched[] {
     try {
       const { recipe: { average, lengths }, starts } = this.#baseOf(path, index, count);
-      const size = lengths.slice(index, index + count).reduce((sum, length) => sum + length, 0);
+      const size = starts[index + count]! - starts[index]!;
       if (count > MAX_SKETCHED || size > MAX_SKETCHED_BYTES) throw new ProtocolError("A sketch of too much");
-      return starts.slice(index, index + count).flatMap((start, i) =>
-        sketch(this.#holdings.read(path, start, lengths[index + i]!), average)
+      return lengths.slice(index, index + count).flatMap((length, i) =>
+        sketch(this.#holdings.read(path, starts[index + i]!, length), average)
       );
     } catch (error) {
       if (!isOfPath(error)) throw error;

@@ -78,7 +78,7 @@ Deno.test("whoever is slow to make what is sent does not take the line for slow"
 Deno.test("a line that has become fast is found out by what it carries, and not by what its buffers take", async () => {
   const clock = new FakeClock();
   const pace = new Pace(clock);
-  pace.begin(2e6);
+  pace.measured(2e6);
   for (let i = 0; i < 40; i++) await pace.note(1 << 20, undefined);
   assertEquals(pace.rate, 2e6);
   let received = 0;

@@ -22,11 +22,14 @@ export class InlineHasher implements Hasher {
     this.open++;
     let at = offset;
     const digests = lengths.map((length) => digestOf(this.read(handle, (at += length) - length, length)));
+    let isTaken = false;
     const take = () => {
-      this.open--;
-      if (this.fails) return undefined;
-      this.hashed += lengths.length;
-      return digests;
+      if (!isTaken) {
+        this.open--;
+        if (!this.fails) this.hashed += lengths.length;
+      }
+      isTaken = true;
+      return this.fails ? undefined : digests;
     };
     return { isDone: false, take };
   }
