@@ -13,7 +13,7 @@ import { SpareThread, type StartHasher } from "./second_thread.ts";
 export type FromEngine<Request> =
   | { readonly kind: "event"; readonly event: SyncEvent }
   | { readonly kind: "request"; readonly request: Request }
-  | { readonly kind: "second"; readonly shared: SharedArrayBuffer }
+  | { readonly kind: "second thread"; readonly shared: SharedArrayBuffer }
   | { readonly kind: "done"; readonly status: number }
   | { readonly kind: "failed"; readonly fatal: boolean; readonly message: string; readonly stack: string };
 
@@ -38,7 +38,7 @@ export class EngineHost<Start, Note, Request, Peer = undefined> {
       worker.onmessage = ({ data }: MessageEvent<FromEngine<Request>>) => {
         if (data.kind === "event") emit(data.event);
         else if (data.kind === "request") onRequest(data.request);
-        else if (data.kind === "second") startSecond(data.shared);
+        else if (data.kind === "second thread") startSecond(data.shared);
         else if (data.kind === "done") resolve(data.status);
         else reject(errorOf(data));
       };
@@ -120,6 +120,7 @@ export interface EngineSide<Note, Request, Peer = undefined> {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly request: (request: Request) => void;
+  /** Lends this engine's second thread. */
   readonly secondThread: StartHasher;
   /** Set these before the first `await`. */
   onNote: (note: Note) => void;
@@ -137,7 +138,7 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
   const scope = self as unknown as DedicatedWorkerGlobalScope;
   const stop = new AbortController();
   const post = (message: FromEngine<Request>) => scope.postMessage(message);
-  const spare = new SpareThread((shared) => post({ kind: "second", shared }), systemClock);
+  const spare = new SpareThread((shared) => post({ kind: "second thread", shared }), systemClock);
   const side: EngineSide<Note, Request, Peer> = {
     emit: (event) => post({ kind: "event", event }),
     signal: stop.signal,
@@ -155,12 +156,11 @@ export function runEngine<Start, Note, Request, Peer = undefined>(
     }
     if (data.kind === "stop") return stop.abort();
     try {
-      post({ kind: "done", status: await engine(data.start, side) });
+      // The thread goes before its engine is said to have gone.
+      post({ kind: "done", status: await engine(data.start, side).finally(() => spare.end()) });
     } catch (error) {
       const { message, stack = "" } = error as Error;
       post({ kind: "failed", fatal: error instanceof FatalError, message, stack });
-    } finally {
-      spare.end();
     }
   };
 }
